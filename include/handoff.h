@@ -1,0 +1,40 @@
+/* What dmtcp_restart gives to the loader, and the loader to libckpt: one struct, filled on the way.
+ *
+ * dmtcp_restart writes it into a memfd and execs the loader with argv[1] = the memfd's number. The loader reads it into its own
+ * memory, rebuilds the address space and calls the image's entry on its own stack with a pointer to it. libckpt copies what it
+ * keeps, and unmaps [loader_start, loader_end). All signals are blocked from before the exec until each thread's sigreturn. */
+#ifndef HANDOFF_H
+#define HANDOFF_H
+
+#include <stdint.h>
+
+#define HANDOFF_MAGIC 0x46464f444e414844ull
+#define HANDOFF_VERSION 1u
+
+enum {
+    HANDOFF_SET_TID = 1u << 0, /* dmtcp_restart made this process with its old pid, so tids may be chosen too */
+    HANDOFF_MM_MAP_DONE = 1u << 1, /* loader: brk, args and auxv are the old ones */
+    HANDOFF_BRK_PLACED = 1u << 2, /* dmtcp_restart: the loader was execed with the kernel's brk at the program's start_brk */
+    HANDOFF_VDSO_MOVED = 1u << 3, /* loader: the live vDSO is the old one at the old address */
+    HANDOFF_VDSO_PATCHED = 1u << 4, /* loader: old vDSO bytes jump to the live one */
+};
+
+struct handoff {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t size; /* sizeof(struct handoff) */
+    uint32_t flags;
+    int32_t image_fd; /* open for reading; the loader leaves it open, libckpt closes it */
+    uint32_t disabled; /* features, base/feature.h */
+    uint32_t workers; /* threads the loader may use, at least 1 */
+    uint32_t debug_pause; /* seconds to wait before memory is rebuilt, for gdb */
+    uint32_t fail_rc; /* exit code for a failed restart */
+    uint64_t loader_start, loader_end; /* filled by the loader */
+    uint64_t vdso_start, vdso_end; /* filled by the loader: the live vDSO with its vvar */
+    uint64_t scratch_start, scratch_end; /* filled by the loader: memory of its own to be unmapped, or 0 */
+    uint64_t personality; /* to be set again after an exec without address randomisation, ~0: leave */
+    char image_path[4096]; /* for messages */
+    char conf[16384]; /* base/conf.h text */
+};
+
+#endif
