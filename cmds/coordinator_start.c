@@ -226,7 +226,7 @@ static bool run_daemon(char *const *arguments, char *said, size_t size)
 /* Leaves the new one's port in conf. */
 static bool start(const struct options *options, struct conf *conf, char *said, size_t size)
 {
-    char program[PATH_MAX], port[16], seconds[24], port_file[PATH_MAX], dir[PATH_MAX], log[PATH_MAX];
+    char program[PATH_MAX], port[16], seconds[24], port_file[PATH_MAX + 32], dir[PATH_MAX], log[PATH_MAX];
     char *arguments[24];
     size_t n = 0;
     bool listens;
