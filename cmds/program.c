@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "die.h"
+#include "machine.h"
 #include "str.h"
 
 enum {
@@ -22,12 +23,6 @@ enum {
     LINE_MAX_SIZE = 256, /* linux/include/uapi/linux/binfmts.h: BINPRM_BUF_SIZE */
     HEADERS_MAX = 1024, /* program headers looked at */
 };
-
-#ifdef __x86_64__
-#define OUR_MACHINE EM_X86_64
-#else
-#error "which e_machine?"
-#endif
 
 /* How messages name the program: "prog", or "prog (its interpreter /usr/bin/x)". */
 struct subject {
@@ -103,7 +98,7 @@ static void check_elf(int fd, const struct subject *subject)
         die(FAIL_TOOL, "%s: is a 32-bit program; only 64-bit programs can be checkpointed", subject->text);
     if (read_at(fd, &header, sizeof header, 0) != sizeof header)
         die(FAIL_TOOL, "%s: is a cut-off ELF file", subject->text);
-    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != OUR_MACHINE)
+    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != MACHINE_ELF)
         die(FAIL_TOOL, "%s: is a program for another machine (ELF machine %u)", subject->text, header.e_machine);
     if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
         die(FAIL_TOOL, "%s: is an ELF file, but not a program", subject->text);
