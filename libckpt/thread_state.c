@@ -3,7 +3,6 @@
  * the program; they are logged. */
 #include <asm/prctl.h>
 #include <linux/prctl.h>
-#include <linux/sched/types.h>
 
 #include "library.h"
 #include "log.h"
