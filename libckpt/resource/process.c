@@ -34,6 +34,8 @@ static struct {
 
 long resource_suspending(void)
 {
+    memset(lib.affinity, 0, sizeof lib.affinity);
+    syscall3(__NR_sched_getaffinity, 0, sizeof lib.affinity, (long)lib.affinity);
     process.dumpable = (int)sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
     process.dumpable_changed = process.dumpable == 0 && sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
     return 0;
