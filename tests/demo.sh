@@ -69,13 +69,14 @@ show "dmtcp_launch python3 count.py &"
 dmtcp_launch --new-coordinator --port-file "$dir/port" python3 "$dir/count.py" "$dir" </dev/null 2>"$dir/launch.err" &
 program=$!
 until_file "$dir/counts"
+until read -r _ _ _ slowest <"$dir/counts" && [ "$slowest" -ge 150 ]; do sleep 0.05; done # more than one that begins anew first says
 DMTCP_COORD_PORT=$(cat "$dir/port")
 export DMTCP_COORD_PORT
-echo "it runs, its four threads have counted to: $(cat "$dir/counts")"
+before=$(cat "$dir/counts")
+echo "it runs, its four threads have counted to: $before"
 
 show "dmtcp_command --bcheckpoint"
 dmtcp_command --bcheckpoint 2>"$dir/command.err" || fail "no checkpoint"
-before=$(cat "$dir/counts")
 image=$(echo "$dir"/ckpt_*.dmtcp)
 echo "an image of $(stat -c %s "$image") bytes: $(basename "$image")"
 
@@ -93,9 +94,9 @@ program=$!
 until_file "$dir/counts"
 after=$(cat "$dir/counts")
 echo "it runs again, and its first words are: $after"
-[ "${after%% *}" -ge 100 ] || fail "it began from the start"
+[ "${after##* }" -ge "${before##* }" ] || fail "it began from the start"
 
 : >"$dir/end"
 wait "$program" || fail "the program ended with status $?"
 program=
-printf '\n\033[1mdemo: it went on from where it was (about %s at the checkpoint).\033[0m\n' "${before%% *}"
+printf '\n\033[1mdemo: it went on from where it was.\033[0m\n'
