@@ -20,6 +20,7 @@
 #include "str.h"
 #include "suspend.h"
 #include "threads.h"
+#include "vpid.h"
 #include "worker.h"
 
 #define LOG_MODULE "restart"
@@ -190,6 +191,7 @@ static void rebuild(void)
         str_copy(problem, sizeof problem, "its threads do not come back");
         give_up(PHASE_RESTORE);
     }
+    vpid_settle();
 }
 
 void restart_run(void)

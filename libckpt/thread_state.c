@@ -3,7 +3,6 @@
  * the program; they are logged. */
 #include <asm/prctl.h>
 #include <linux/prctl.h>
-#include <linux/sched/types.h>
 
 #include "library.h"
 #include "log.h"
@@ -62,7 +61,7 @@ void thread_save_kernel_state(struct thread *thread)
     kernel->nice = 20 - (int)syscall3(__NR_getpriority, 0, 0, 0);
     kernel->ioprio = (uint32_t)syscall3(__NR_ioprio_get, 1, 0, 0);
     long size = syscall3(__NR_sched_getaffinity, 0, sizeof kernel->affinity, (long)kernel->affinity);
-    kernel->affinity_size = size > 0 ? (uint32_t)size : 0;
+    kernel->affinity_size = size > 0 && memcmp(kernel->affinity, lib.affinity, (size_t)size) ? (uint32_t)size : 0;
     long slack = sys_prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     kernel->timerslack_low = (uint32_t)slack;
     kernel->timerslack_high = (uint32_t)(slack >> 32);

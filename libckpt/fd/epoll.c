@@ -1,7 +1,5 @@
 /* epoll(7): the watched descriptors with their events and data, as fdinfo lists them: "tfd: 5 events: 19 data: 5 pos:0 ino:…". Registered
  * again when all descriptors have their numbers; readiness is then found anew by the kernel, edge-triggered ones included. */
-#include <sys/epoll.h>
-
 #include "arena.h"
 #include "fd.h"
 #include "fmt.h"
@@ -10,6 +8,8 @@
 #include "proc.h"
 #include "str.h"
 #include "sys.h"
+
+#include <sys/epoll.h>
 
 #define LOG_MODULE "epoll"
 #define INFO_SIZE (1u << 20) /* 10,000 lines */

@@ -1,12 +1,12 @@
 /* eventfd(2): count and mode, as fdinfo shows them (eventfd-semaphore since 6.5). */
-#include <sys/eventfd.h>
-
 #include "arena.h"
 #include "fd.h"
 #include "fmt.h"
 #include "proc.h"
 #include "str.h"
 #include "sys.h"
+
+#include <sys/eventfd.h>
 
 struct eventfd_state {
     uint64_t count;

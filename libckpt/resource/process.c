@@ -1,8 +1,5 @@
 /* Limits, directories, umask and the other properties of a process; and the order in which the parts of resource/ work. */
-#include <linux/personality.h>
 #include <linux/prctl.h>
-#include <linux/resource.h>
-#include <linux/utsname.h>
 
 #include "arena.h"
 #include "cpu.h"
@@ -20,10 +17,14 @@
 
 #define LIMITS 16 /* RLIM_NLIMITS of asm-generic/resource.h */
 
+struct limit { /* struct rlimit64 of prlimit(2) */
+    uint64_t current, maximum;
+};
+
 static struct {
     int dumpable;
     bool dumpable_changed;
-    struct rlimit64 limit[LIMITS];
+    struct limit limit[LIMITS];
     unsigned umask;
     bool subreaper;
     uint64_t personality;
@@ -33,6 +34,8 @@ static struct {
 
 long resource_suspending(void)
 {
+    memset(lib.affinity, 0, sizeof lib.affinity);
+    syscall3(__NR_sched_getaffinity, 0, sizeof lib.affinity, (long)lib.affinity);
     process.dumpable = (int)sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
     process.dumpable_changed = process.dumpable == 0 && sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
     return 0;
@@ -113,13 +116,13 @@ long resource_restore(char *problem, size_t size)
 
     signals_restore();
     for (int i = 0; i < LIMITS; i++) {
-        struct rlimit64 limit = process.limit[i], now;
+        struct limit limit = process.limit[i], now;
         long error = syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);
         if (error == -EPERM && !syscall6(__NR_prlimit64, 0, i, 0, (long)&now, 0, 0)) {
             /* A lower hard limit here: the nearest that is allowed. */
-            limit.rlim_max = now.rlim_max;
-            if (limit.rlim_cur > limit.rlim_max)
-                limit.rlim_cur = limit.rlim_max;
+            limit.maximum = now.maximum;
+            if (limit.current > limit.maximum)
+                limit.current = limit.maximum;
             syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);
         }
     }

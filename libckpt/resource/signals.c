@@ -9,6 +9,7 @@
 #include "log.h"
 #include "proc.h"
 #include "resource.h"
+#include "str.h"
 #include "suspend.h"
 #include "sys.h"
 #include "threads.h"

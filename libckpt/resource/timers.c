@@ -1,8 +1,8 @@
 /* setitimer(2) and alarm(2). A mere checkpoint does not touch them; a restart arms them with the time that was left. */
-#include <sys/time.h>
-
 #include "resource.h"
 #include "sys.h"
+
+#include <sys/time.h>
 
 static struct itimerval timers[3];
 
