@@ -6,7 +6,7 @@
 
 #pragma GCC visibility push(hidden)
 
-typedef uint64_t __attribute__((aligned(1), may_alias)) word;
+typedef uint64_t __attribute__((aligned(1), may_alias)) mem_word;
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
@@ -14,8 +14,10 @@ void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 void *memchr(const void *at, int byte, size_t size);
 size_t strlen(const char *s);
+_Noreturn void __stack_chk_fail(void);
 
 #include "memops.h"
+#include "sys.h"
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
@@ -49,7 +51,7 @@ int memcmp(const void *a, const void *b, size_t size)
     const unsigned char *x = a, *y = b;
 
     for (; size >= 8; x += 8, y += 8, size -= 8)
-        if (*(const word *)(const void *)x != *(const word *)(const void *)y)
+        if (*(const mem_word *)(const void *)x != *(const mem_word *)(const void *)y)
             break;
     for (; size; x++, y++, size--)
         if (*x != *y)
@@ -76,4 +78,14 @@ size_t strlen(const char *s)
         __asm__ volatile("" ::: "memory"); /* or the loop becomes a call to strlen */
     }
     return (size_t)(p - s);
+}
+
+/* The static archives (zlib, liburing, libmd) were compiled with stack protection. Nothing can be trusted here any more. */
+_Noreturn void __stack_chk_fail(void)
+{
+    static const char text[] = "dmtcp: stack smashed\n";
+
+    sys_write(2, text, sizeof text - 1);
+    for (;;)
+        sys_kill(sys_getpid(), SIGKILL);
 }

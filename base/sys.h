@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include "syscall.h"
@@ -112,6 +113,21 @@ static inline long sys_mkdir(const char *path, unsigned mode)
 static inline long sys_chdir(const char *path)
 {
     return syscall3(__NR_chdir, (long)path, 0, 0);
+}
+
+static inline long sys_getcwd(char *buffer, size_t size)
+{
+    return syscall3(__NR_getcwd, (long)buffer, (long)size, 0);
+}
+
+static inline long sys_fchmod(int fd, unsigned mode)
+{
+    return syscall3(__NR_fchmod, fd, mode, 0);
+}
+
+static inline long sys_uname(struct utsname *name)
+{
+    return syscall3(__NR_uname, (long)name, 0, 0);
 }
 
 static inline long sys_fsync(int fd)
@@ -313,6 +329,21 @@ static inline long sys_sendto(int fd, const void *buffer, size_t size, int flags
 static inline long sys_recvfrom(int fd, void *buffer, size_t size, int flags)
 {
     return syscall6(__NR_recvfrom, fd, (long)buffer, (long)size, flags, 0, 0);
+}
+
+static inline long sys_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return syscall3(__NR_sendmsg, fd, (long)message, flags);
+}
+
+static inline long sys_getsockname(int fd, void *address, unsigned *size)
+{
+    return syscall3(__NR_getsockname, fd, (long)address, (long)size);
+}
+
+static inline unsigned sys_geteuid(void)
+{
+    return (unsigned)syscall3(__NR_geteuid, 0, 0, 0);
 }
 
 static inline long sys_setsockopt(int fd, int level, int option, const void *value, unsigned size)
