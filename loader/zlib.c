@@ -1,11 +1,10 @@
 /* What the static zlib refers to beside what base/ has. Its own zutil.o would bring malloc and a table of pointers, which is relocations. */
-#include "loader.h"
+#include <stddef.h>
 
 #pragma GCC visibility push(hidden)
 
 void *zcalloc(void *opaque, unsigned items, unsigned size);
 void zcfree(void *opaque, void *address);
-_Noreturn void __stack_chk_fail(void);
 
 /* Never called: base/image_read.c brings its own allocation. */
 void *zcalloc(void *opaque, unsigned items, unsigned size)
@@ -15,9 +14,4 @@ void *zcalloc(void *opaque, unsigned items, unsigned size)
 
 void zcfree(void *opaque, void *address)
 {
-}
-
-void __stack_chk_fail(void)
-{
-    die("the loader's stack is damaged");
 }

@@ -220,8 +220,8 @@ unsigned char *image_build_finish(struct image_build *build, bool compressed, si
         [IMAGE_SEGMENTS] = &build->segments, [IMAGE_CHUNKS] = &chunks,         [IMAGE_RUNS] = &runs,
         [IMAGE_STRINGS] = &build->strings,   [IMAGE_RECORDS] = &all.records,
     };
+    pad(&build->strings, 8); /* so that all sections are aligned without gaps, which gzip members would not cover */
     for (int i = 0; i < IMAGE_SECTIONS; i++) {
-        pad(&raw, 8);
         size_t at = raw.size;
         append(&raw, part[i]->at, part[i]->size);
         header = (void *)raw.at;
