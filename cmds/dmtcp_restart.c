@@ -116,7 +116,8 @@ int main(int argc, char **argv)
     first = options_read(&options, OPTIONS_RESTART, argc, argv);
     if (first >= argc && !options.restart_dir)
         die(FAIL_TOOL, "no image given (see %s --help)", die_name());
-    image_set_load(&set, argv + first, argc - first, options.restart_dir, options.no_strict != 1);
+    image_set_load(&set, argv + first, argc - first, options.restart_dir, options.no_strict != 1,
+                   options.mode == COORDINATOR_JOIN);
     conf_for(&conf, &set.images[0], &found, &options);
     directory_check(conf.ckpt_dir, options.ckpt_dir != NULL);
     if (options.restart_pause == 1)
