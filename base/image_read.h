@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "image.h"
 
@@ -32,7 +33,10 @@ struct image {
 /* Header page only: cheap, for planning over many images. */
 long image_read_header(int fd, struct image_header *header, bool *compressed, char *problem);
 
-/* Header and all sections, checked against each other (runs within their segments and chunks, chunks within the file, segments ordered
+/* The file may be damaged in ways that do not matter and are not looked at: the time and system in a gzip member's head, its own checksum
+ * (the CRC-32C of its contents is checked), and the gaps between parts.
+ *
+ * Header and all sections, checked against each other (runs within their segments and chunks, chunks within the file, segments ordered
  * and disjoint …). */
 long image_open(int fd, struct image *image, char *problem);
 void image_close(struct image *image);
@@ -43,10 +47,20 @@ const void *image_record(const struct image *image, uint32_t type, unsigned n, u
 /* A string by offset; never NULL, "" for offset 0. image_open has checked all offsets that it knows. */
 const char *image_string(const struct image *image, uint32_t offset);
 
-/* Loads one chunk into buffer (raw_size bytes) and checks its checksum. `scratch` (at least chunk->file_size bytes) is used for a compressed
- * one; `window` is IMAGE_INFLATE_MEMORY bytes for zlib. Thread-safe over different buffers. */
+/* Loads one chunk and checks its checksum: its bytes go, in order, to the `count` pieces of `target`, whose lengths add up to
+ * chunk->raw_size (one piece a run, as a rule; the loader gives the program's own addresses). `work` is IMAGE_LOAD_MEMORY bytes for the
+ * decompressor, aligned to 16; it is not used, and may be NULL, for a raw image. A raw chunk is read by preadv(2) without another copy.
+ * Thread-safe over different targets and work areas. -EBADMSG: damaged. */
 #define IMAGE_INFLATE_MEMORY (64u << 10)
-long image_load_chunk(const struct image *image, int fd, const struct image_chunk *chunk, void *buffer, void *scratch, void *window,
-                      char *problem);
+#define IMAGE_INPUT_MEMORY (128u << 10)
+#define IMAGE_LOAD_MEMORY (IMAGE_INFLATE_MEMORY + IMAGE_INPUT_MEMORY)
+long image_load_chunk(const struct image *image, int fd, const struct image_chunk *chunk, const struct iovec *target, unsigned count,
+                      void *work, char *problem);
+
+/* The mapping image->memory has been moved (mremap) or copied to `memory`: corrects the pointers. */
+void image_moved(struct image *image, void *memory);
+
+/* Index of the segment that holds `address`, or segment_count. */
+size_t image_segment_at(const struct image *image, uint64_t address);
 
 #endif

@@ -6,6 +6,22 @@
 
 struct log log_state = {.level = LOG_WARN, .fd = -1};
 
+static void emit(const char *line, size_t size)
+{
+    long fd = -1;
+
+    if (log_state.file[0])
+        fd = sys_open(log_state.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    else if (log_state.fd == LOG_PROGRAM_STDERR)
+        fd = sys_open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+    else
+        sys_write(log_state.fd >= 0 ? log_state.fd : 2, line, size);
+    if (fd >= 0) {
+        sys_write((int)fd, line, size);
+        sys_close((int)fd);
+    }
+}
+
 void log_line(int level, const char *module, const char *format, ...)
 {
     char line[1024];
@@ -25,5 +41,5 @@ void log_line(int level, const char *module, const char *format, ...)
     n += fmt_list(line + n, sizeof line - 1 - n, format, list);
     va_end(list);
     line[n++] = '\n';
-    sys_write(log_state.fd >= 0 ? log_state.fd : 2, line, n);
+    emit(line, n);
 }

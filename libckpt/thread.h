@@ -19,6 +19,9 @@ enum thread_state {
     THREAD_PARKED = 2, /* in the handler, waiting */
     THREAD_GONE = 3, /* ended before it parked */
     THREAD_NEW = 4, /* slot claimed, not yet signalled */
+    THREAD_AGAIN = 5, /* could not park where it was, or the signal could not be queued: to be signalled again */
+    THREAD_LEAVING = 6, /* in the handler, on its way out */
+    THREAD_OUT = 7, /* out of the handler, or about to return: the slot is at rest */
 };
 
 /* What /proc/self/task/T/syscall said just before the signal (proc(5)). */
@@ -47,8 +50,8 @@ struct thread_kernel_state {
     char name[16];
     uint32_t policy, priority, reset_on_fork;
     int32_t nice;
-    uint64_t affinity[128]; /* 8192 processors */
-    uint32_t affinity_size; /* bytes used */
+    uint64_t affinity[16]; /* 1024 processors */
+    uint32_t affinity_size; /* bytes used; 0: unrestricted */
     uint32_t timerslack_low, timerslack_high;
     uint32_t ioprio;
     uint32_t pdeathsig;
@@ -61,6 +64,8 @@ struct thread {
     int32_t tid; /* as the program knows it */
     int32_t real_tid; /* as the kernel knows it now */
     bool is_main; /* the thread-group leader */
+    bool has_pending; /* signals were pending when it parked */
+    bool seen; /* threads_list's mark */
     bool restored; /* it was made again by a restart and has not yet left the handler */
     struct syscall_sample sample;
     ucontext_t *ucontext; /* in the signal frame; valid while parked */

@@ -1,0 +1,12 @@
+/* Descriptors that must not meet those of the program. */
+#ifndef DESCRIPTORS_H
+#define DESCRIPTORS_H
+
+/* First of all: a command may be started with standard descriptors closed. They are filled with /dev/null until the exec (close-on-exec), so
+ * that no file or socket of ours gets their numbers and messages into it. */
+void descriptors_reserve_standard(void);
+
+/* Closes all from 3 on but two. For a child before it execs. */
+void descriptors_close_but(int keep, int keep_too);
+
+#endif

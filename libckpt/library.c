@@ -1,0 +1,71 @@
+#include "library.h"
+
+#include <linux/sched.h>
+
+#include "context.h"
+#include "log.h"
+#include "restart.h"
+#include "str.h"
+#include "sys.h"
+#include "worker.h"
+
+#define LOG_MODULE "library"
+
+struct library lib;
+
+#define WORKER_STACK (256u << 10)
+
+static char *worker_stack; /* part of the image: a restart continues on it */
+static struct fake_tcb worker_tcb;
+static int32_t worker_tid;
+
+/* No CLONE_FS and, from its first instruction on, no CLONE_FILES: worker_unshare. Sharing the table until then means that at no moment a
+ * copy of the program's descriptors exists, which would keep a pipe's reader from seeing its end. */
+#define WORKER_FLAGS (CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID)
+
+long library_start_thread(void)
+{
+    char *memory = sys_mmap(NULL, WORKER_STACK + 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    sys_sigset all = ~0ull, old;
+    long tid;
+
+    if (SYS_IS_ERROR(memory))
+        return (long)memory;
+    tid = sys_mprotect(memory + 4096, WORKER_STACK, PROT_READ | PROT_WRITE);
+    if (tid < 0)
+        return tid;
+    worker_stack = memory + 4096;
+    worker_tcb.self = &worker_tcb;
+    sys_sigprocmask(SIG_SETMASK, &all, &old);
+    tid = raw_clone(WORKER_FLAGS, worker_stack + WORKER_STACK, &worker_tid, NULL, &worker_tcb, worker_run, NULL);
+    sys_sigprocmask(SIG_SETMASK, &old, NULL);
+    return tid < 0 ? tid : 0;
+}
+
+static void revive(void *unused)
+{
+    ctx_jump(&worker_snapshot, 1);
+}
+
+long library_revive_thread(void)
+{
+    uint64_t stack = (worker_snapshot.rsp - 8192) & ~15ull; /* below the frames it returns to */
+    pid_t wanted = worker_tid;
+    struct clone_args args = {
+        .flags = WORKER_FLAGS,
+        .parent_tid = (uint64_t)(uintptr_t)&worker_tid,
+        .stack = stack - 4096,
+        .stack_size = 4096,
+        .tls = (uint64_t)(uintptr_t)&worker_tcb,
+        .set_tid = (uint64_t)(uintptr_t)&wanted,
+        .set_tid_size = 1,
+    };
+    long tid = -EPERM;
+
+    /* Its old number, so that it takes none that a thread of the program needs. */
+    if (lib.handoff.flags & HANDOFF_SET_TID)
+        tid = raw_clone3(&args, sizeof args, revive, NULL);
+    if (tid < 0)
+        tid = raw_clone(WORKER_FLAGS, (void *)stack, &worker_tid, NULL, &worker_tcb, revive, NULL);
+    return tid < 0 ? tid : 0;
+}

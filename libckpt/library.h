@@ -1,0 +1,40 @@
+/* The library's state in a process, and its checkpoint thread's view of it. Part of the image: everything here is back after a restart.
+ *
+ * Written by the constructor before the checkpoint thread exists, then by the checkpoint thread only. */
+#ifndef LIBRARY_H
+#define LIBRARY_H
+
+#include <stdbool.h>
+
+#include "conf.h"
+#include "handoff.h"
+#include "ident.h"
+#include "proto.h"
+#include "thread.h"
+
+struct library {
+    struct conf conf;
+    struct upid process;
+    struct upid computation;
+    char program[64]; /* for names and messages: last component of the executable's path */
+    int pid; /* as the program knows it: the kernel's at creation */
+    int real_pid;
+    uint32_t generation; /* of the last committed checkpoint, or the one restarted from */
+    uint32_t checkpoints, restarts; /* of this process */
+    uint32_t ready; /* futex; 0: starting, 1: joined, 2: failed */
+    char problem[256]; /* why not, when ready is 2 */
+    uint64_t affinity[16]; /* the checkpoint thread's, which it had from the launch: what a thread has that restricts nothing */
+    bool restarting; /* between the restart entry and RESUME */
+    struct handoff handoff; /* of the last restart */
+};
+extern struct library lib;
+
+/* Starts the checkpoint thread in this process (constructor), without waiting for it. 0 or -errno. */
+long library_start_thread(void);
+/* After a restart, on the leader: makes the checkpoint thread again, where it was at SNAPSHOT. */
+long library_revive_thread(void);
+
+/* Message about this process on the program's standard error and to the log. */
+#define LIB_ERROR(...) log_line(LOG_ERROR, LOG_MODULE, __VA_ARGS__)
+
+#endif

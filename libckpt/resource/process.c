@@ -1,0 +1,216 @@
+/* Limits, directories, umask and the other properties of a process; and the order in which the parts of resource/ work. */
+#include <linux/prctl.h>
+
+#include "arena.h"
+#include "cpu.h"
+#include "fmt.h"
+#include "library.h"
+#include "log.h"
+#include "proc.h"
+#include "resource.h"
+#include "str.h"
+#include "suspend.h"
+#include "sys.h"
+#include "threads.h"
+
+#define LOG_MODULE "process"
+
+#define LIMITS 16 /* RLIM_NLIMITS of asm-generic/resource.h */
+
+struct limit { /* struct rlimit64 of prlimit(2) */
+    uint64_t current, maximum;
+};
+
+static struct {
+    int dumpable;
+    bool dumpable_changed;
+    struct limit limit[LIMITS];
+    unsigned umask;
+    bool subreaper;
+    uint64_t personality;
+    char *cwd; /* arena; NULL: not known */
+    bool cwd_deleted;
+} process;
+
+long resource_suspending(void)
+{
+    memset(lib.affinity, 0, sizeof lib.affinity);
+    syscall3(__NR_sched_getaffinity, 0, sizeof lib.affinity, (long)lib.affinity);
+    process.dumpable = (int)sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    process.dumpable_changed = process.dumpable == 0 && sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+    return 0;
+}
+
+void resource_resumed(void)
+{
+    if (process.dumpable_changed)
+        sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    process.dumpable_changed = false;
+}
+
+/* The umask and the working directory belong to the program's threads; the checkpoint thread has its own. */
+static long read_umask(void *unused)
+{
+    long mask = syscall3(__NR_umask, 0, 0, 0);
+
+    syscall3(__NR_umask, mask, 0, 0);
+    return mask;
+}
+
+static long set_umask(void *unused)
+{
+    return syscall3(__NR_umask, process.umask, 0, 0);
+}
+
+static long set_cwd(void *unused)
+{
+    return sys_chdir(process.cwd);
+}
+
+static void save_cwd(const struct thread *executor)
+{
+    static const char gone[] = " (deleted)";
+    char link[64], path[4096];
+
+    fmt(link, sizeof link, "/proc/self/task/%d/cwd", executor->real_tid);
+    long n = sys_readlink(link, path, sizeof path - 1);
+    process.cwd = NULL;
+    if (n <= 0)
+        return;
+    path[n] = 0;
+    process.cwd_deleted = n > (long)sizeof gone && str_equal(path + n - (sizeof gone - 1), gone);
+    process.cwd = arena_string(path);
+}
+
+long resource_save(char *problem, size_t size)
+{
+    struct thread *executor = suspend_executor();
+
+    for (int i = 0; i < LIMITS; i++)
+        syscall6(__NR_prlimit64, 0, i, 0, (long)&process.limit[i], 0, 0);
+    process.umask = (unsigned)park_call(executor, read_umask, NULL);
+    process.personality = (uint64_t)syscall3(__NR_personality, 0xffffffff, 0, 0);
+    int subreaper = 0;
+    sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&subreaper, 0, 0, 0);
+    process.subreaper = subreaper;
+    save_cwd(executor);
+    if (process.cwd && process.cwd_deleted) {
+        fmt(problem, size, "its working directory is gone (%s); change to another one before a checkpoint", process.cwd);
+        return -ENOENT;
+    }
+    signals_save();
+    timers_save();
+    return signals_pending_save();
+}
+
+void resource_refill(bool restarted)
+{
+    signals_pending_refill();
+    if (restarted)
+        timers_restore();
+}
+
+long resource_restore(char *problem, size_t size)
+{
+    struct thread *executor = suspend_executor();
+
+    signals_restore();
+    for (int i = 0; i < LIMITS; i++) {
+        struct limit limit = process.limit[i], now;
+        long error = syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);
+        if (error == -EPERM && !syscall6(__NR_prlimit64, 0, i, 0, (long)&now, 0, 0)) {
+            /* A lower hard limit here: the nearest that is allowed. */
+            limit.maximum = now.maximum;
+            if (limit.current > limit.maximum)
+                limit.current = limit.maximum;
+            syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);
+        }
+    }
+    park_call(executor, set_umask, NULL);
+    if (process.cwd) {
+        long error = park_call(executor, set_cwd, NULL);
+        if (error < 0) {
+            fmt(problem, size, "can't change to its working directory %s: %e; make it again, then restart", process.cwd, (int)error);
+            return error;
+        }
+    }
+    if (process.subreaper)
+        sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    if (process.dumpable == 0)
+        process.dumpable_changed = true; /* resource_resumed sets it back */
+    return 0;
+}
+
+static uint32_t status_number(const char *status, const char *name)
+{
+    const char *field = proc_field(status, name);
+    uint64_t value = 0;
+
+    if (field)
+        str_number(&field, 10, &value);
+    return (uint32_t)value;
+}
+
+/* Fields 5 to 8 of /proc/self/stat: group, session, terminal, the terminal's foreground group. */
+static void describe_job(struct image_process *out)
+{
+    char stat[1024];
+    long n = proc_read("/proc/self/stat", stat, sizeof stat);
+    uint64_t field[9] = {0};
+
+    if (n <= 0)
+        return;
+    const char *at = stat + n;
+    while (at > stat && *at != ')')
+        at--;
+    at += 4; /* ") S " */
+    for (int i = 4; i <= 8 && str_number(&at, 10, &field[i]); i++)
+        at++;
+    out->pgid = (uint32_t)field[5];
+    out->sid = (uint32_t)field[6];
+    out->foreground = field[8] && field[8] == field[5];
+}
+
+void resource_describe(struct image_process *out)
+{
+    char status[4096];
+
+    memset(out, 0, sizeof *out);
+    out->pid = (uint32_t)lib.pid;
+    out->ppid = (uint32_t)sys_getppid();
+    describe_job(out);
+    if (proc_read("/proc/self/status", status, sizeof status) > 0) {
+        out->uid = status_number(status, "Uid");
+        out->gid = status_number(status, "Gid");
+    }
+    resource_tids(&out->threads);
+    out->personality = process.personality;
+    cpu_features(out->cpu_features);
+}
+
+const uint32_t *resource_tids(uint32_t *count)
+{
+    unsigned n = suspend_threads(NULL, 0);
+    struct thread **threads = arena_alloc(n * sizeof *threads);
+    uint32_t *list = arena_alloc(n * sizeof *list);
+
+    *count = 0;
+    if (!threads || !list)
+        return NULL;
+    suspend_threads(threads, n);
+    for (unsigned i = 0; i < n; i++)
+        list[i] = (uint32_t)threads[i]->tid;
+    *count = n;
+    return list;
+}
+
+unsigned resource_cpus(void)
+{
+    uint64_t mask[16] = {0};
+    unsigned count = 0;
+
+    syscall3(__NR_sched_getaffinity, 0, sizeof mask, (long)mask);
+    for (int i = 0; i < 16; i++)
+        count += (unsigned)__builtin_popcountll(mask[i]);
+    return count ? count : 1;
+}

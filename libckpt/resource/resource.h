@@ -1,0 +1,36 @@
+/* State of the process that is neither memory, thread nor descriptor. Checkpoint thread; user threads parked unless said otherwise. */
+#ifndef RESOURCE_H
+#define RESOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "image.h"
+
+/* Before threads are suspended, and after they run again: what must be different meanwhile (PR_SET_DUMPABLE, or /proc/self is closed). */
+long resource_suspending(void);
+void resource_resumed(void);
+
+/* Records everything. Pending signals are taken out of their queues and stand in the arena until resource_refill. */
+long resource_save(char *problem, size_t size);
+/* Puts pending signals back. Also the last step of a restart, which arms timers too. */
+void resource_refill(bool restarted);
+/* A restart: everything else, through the executor thread where it is shared by the program's threads only. */
+long resource_restore(char *problem, size_t size);
+
+/* For the image's records. */
+void resource_describe(struct image_process *process);
+const uint32_t *resource_tids(uint32_t *count);
+/* Processors that this process may run on. */
+unsigned resource_cpus(void);
+
+/* resource/signals.c, timers.c: parts of the above. */
+void signals_save(void);
+void signals_restore(void);
+long signals_pending_save(void);
+void signals_pending_refill(void);
+void timers_save(void);
+void timers_restore(void);
+
+#endif

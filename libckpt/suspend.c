@@ -1,0 +1,334 @@
+/* Stopping the threads. The hazards, all met in practice:
+ *
+ * - A parked thread may hold any lock of libc: nothing here may call libc, and nothing may wait for anything but a thread that is
+ *   surely on its way into the handler.
+ * - Threads come and go while they are listed. A parked thread makes no new ones, so listing again until there is nothing new converges.
+ * - A slot outlives the handler: it is the thread's again at the next checkpoint (its continued system call is recorded there), so it may
+ *   be touched only after the thread has set THREAD_OUT as the last thing it does in the handler.
+ * - The signal is queued with the slot's address. One that somebody else queued carries something else and is the application's.
+ * - A thread that ends between listing and the signal's arrival never answers: waiting looks at /proc/self/task now and then.
+ */
+#include "suspend.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include "ckpt_signal.h"
+#include "context.h"
+#include "fmt.h"
+#include "library.h"
+#include "log.h"
+#include "phase.h"
+#include "proc.h"
+#include "scratch.h"
+#include "str.h"
+#include "threads.h"
+
+#define LOG_MODULE "suspend"
+
+enum { PARK_WAIT = 0, PARK_CALL = 1, PARK_GO = 2 };
+
+#define CALL_STACK (256u << 10)
+
+static uint32_t outstanding; /* futex: threads signalled that have not answered */
+static bool released_by_restart; /* read by the threads that PARK_GO lets go */
+
+static struct {
+    long (*function)(void *);
+    void *argument;
+    long result;
+    uint32_t done; /* futex */
+    char *stack; /* scratch */
+} call;
+
+struct thread stand_in;
+
+/* --- in the parked thread --- */
+
+static void answer(struct thread *thread, uint32_t state)
+{
+    __atomic_store_n(&thread->state, state, __ATOMIC_RELEASE);
+    if (__atomic_sub_fetch(&outstanding, 1, __ATOMIC_ACQ_REL) == 0)
+        sys_futex_wake(&outstanding, 1);
+}
+
+static void park(struct thread *thread)
+{
+    for (;;) {
+        uint32_t command = __atomic_load_n(&thread->command, __ATOMIC_ACQUIRE);
+
+        if (command == PARK_GO) {
+            __atomic_store_n(&thread->state, THREAD_LEAVING, __ATOMIC_RELEASE);
+            return;
+        }
+        if (command == PARK_WAIT) {
+            sys_futex_wait(&thread->command, PARK_WAIT, NULL);
+            continue;
+        }
+        __atomic_store_n(&thread->command, PARK_WAIT, __ATOMIC_RELAXED);
+        call.result = call_on_stack(call.function, call.argument, call.stack + CALL_STACK);
+        __atomic_store_n(&call.done, 1, __ATOMIC_RELEASE);
+        sys_futex_wake(&call.done, 1);
+    }
+}
+
+static struct thread *slot_of(const siginfo_t *info)
+{
+    if (info->si_code != SI_QUEUE || info->si_pid != sys_getpid() || !threads_own(info->si_value.sival_ptr))
+        return NULL;
+    struct thread *thread = info->si_value.sival_ptr;
+    if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED || thread->real_tid != sys_gettid())
+        return NULL;
+    return thread;
+}
+
+static void handler(int signal, siginfo_t *info, void *raw_context)
+{
+    struct thread *thread = slot_of(info);
+    ucontext_t *context = raw_context;
+
+    if (!thread) {
+        ckpt_signal_application(info, context);
+        return;
+    }
+    thread->ucontext = context;
+    if (threads_in_vdso((uint64_t)context->uc_mcontext.gregs[REG_RIP])) {
+        /* Would resume only in an identical vDSO: let it leave, and ask again. */
+        answer(thread, THREAD_AGAIN);
+        return;
+    }
+    thread_save_kernel_state(thread);
+    redo_suspended(thread, context, sys_now_ns(CLOCK_MONOTONIC));
+    ctx_save(&thread->parked); /* a restart comes back here */
+    answer(thread, THREAD_PARKED);
+    park(thread);
+    redo_resume(thread, context, sys_now_ns(CLOCK_MONOTONIC), released_by_restart);
+    thread->restored = false;
+    __atomic_store_n(&thread->state, THREAD_OUT, __ATOMIC_RELEASE);
+}
+
+_Noreturn void park_return(struct thread *thread)
+{
+    thread_restore_kernel_state(thread);
+    ctx_jump(&thread->parked, 1);
+}
+
+_Noreturn void park_stand_in(void)
+{
+    answer(&stand_in, THREAD_PARKED);
+    park(&stand_in);
+    sys_exit_thread(0);
+}
+
+long suspend_install(void)
+{
+    struct sys_sigaction action = {
+        .handler = handler,
+        .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
+        .restorer = signal_restorer,
+        .mask = ~0ull,
+    };
+
+    return sys_sigaction((int)lib.conf.ckpt_signal, &action, NULL);
+}
+
+/* --- in the checkpoint thread --- */
+
+static long signal_thread(struct thread *thread)
+{
+    siginfo_t info;
+
+    memset(&info, 0, sizeof info);
+    info.si_signo = (int)lib.conf.ckpt_signal;
+    info.si_code = SI_QUEUE;
+    info.si_pid = sys_getpid();
+    info.si_value.sival_ptr = thread;
+    thread->command = PARK_WAIT;
+    proc_sample_syscall(thread->real_tid, &thread->sample);
+    __atomic_store_n(&thread->state, THREAD_SIGNALLED, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&outstanding, 1, __ATOMIC_ACQ_REL);
+    long error = sys_tgsigqueueinfo(sys_getpid(), thread->real_tid, (int)lib.conf.ckpt_signal, &info);
+    if (error < 0) {
+        /* ESRCH: it ended meanwhile. EAGAIN: the limit of queued signals (RLIMIT_SIGPENDING) is reached; asked again later. */
+        __atomic_store_n(&thread->state, error == -ESRCH ? THREAD_GONE : THREAD_AGAIN, __ATOMIC_RELEASE);
+        __atomic_sub_fetch(&outstanding, 1, __ATOMIC_ACQ_REL);
+        return error == -ESRCH || error == -EAGAIN ? 0 : error;
+    }
+    return 0;
+}
+
+/* Signals all threads that have not been yet; *unsettled counts them, and those still leaving the handler after the last time. */
+static long signal_fresh(unsigned *unsettled)
+{
+    long error = threads_list();
+
+    *unsettled = 0;
+    if (error < 0)
+        return error;
+    for (struct thread *thread = NULL; (thread = threads_next(thread));) {
+        uint32_t state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
+        uint32_t go = PARK_GO;
+
+        switch (state) {
+        case THREAD_NEW:
+        case THREAD_OUT:
+        case THREAD_AGAIN:
+            ++*unsettled;
+            error = signal_thread(thread);
+            if (error < 0)
+                return error;
+            break;
+        case THREAD_SIGNALLED: /* by an attempt that was given up: the signal is still to come, and now it is to park */
+            __atomic_compare_exchange_n(&thread->command, &go, PARK_WAIT, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+            break;
+        case THREAD_LEAVING:
+            ++*unsettled;
+            break;
+        case THREAD_PARKED:
+            *unsettled += __atomic_load_n(&thread->command, __ATOMIC_ACQUIRE) == PARK_GO;
+            break;
+        }
+    }
+    return 0;
+}
+
+/* Threads that ended instead of answering. A zombie leader stays in the list until the process ends: that is no thread to wait for. */
+static void strike_out_gone(void)
+{
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_SIGNALLED && !proc_thread_lives(thread->real_tid)) {
+            thread->state = THREAD_GONE;
+            __atomic_sub_fetch(&outstanding, 1, __ATOMIC_ACQ_REL);
+        }
+}
+
+static void describe_late(char *problem, size_t size)
+{
+    for (struct thread *thread = NULL; (thread = threads_next(thread));) {
+        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_PARKED)
+            continue;
+        proc_describe_thread(thread->real_tid, (int)lib.conf.ckpt_signal, problem, size);
+        return;
+    }
+    str_copy(problem, size, "its threads come and go too quickly");
+}
+
+long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t problem_size)
+{
+    unsigned wait_us = 1000;
+
+    problem[0] = 0;
+    for (;;) {
+        unsigned unsettled;
+        long error = signal_fresh(&unsettled);
+        if (error < 0) {
+            fmt(problem, problem_size, "its threads can't be listed or signalled: %e", (int)error);
+            return error;
+        }
+        uint32_t left = __atomic_load_n(&outstanding, __ATOMIC_ACQUIRE);
+        if (!unsettled && !left) {
+            threads_drop_gone();
+            return 0;
+        }
+        if (left) {
+            struct timespec wait = {.tv_nsec = wait_us * 1000l};
+            sys_futex_wait(&outstanding, left, &wait);
+            strike_out_gone();
+            if (__atomic_load_n(&outstanding, __ATOMIC_ACQUIRE) == left && wait_us < 50000)
+                wait_us *= 2;
+        }
+        if (poll && poll())
+            return -ECANCELED;
+        if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns) {
+            describe_late(problem, problem_size);
+            return -ETIMEDOUT;
+        }
+    }
+}
+
+void suspend_release(bool restarted)
+{
+    released_by_restart = restarted;
+    for (struct thread *thread = NULL; (thread = threads_next(thread));) {
+        /* One that is only now on its way in finds PARK_GO and passes through. */
+        __atomic_store_n(&thread->command, PARK_GO, __ATOMIC_RELEASE);
+        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_PARKED)
+            sys_futex_wake(&thread->command, 1);
+    }
+    if (stand_in.state == THREAD_PARKED) {
+        __atomic_store_n(&stand_in.command, PARK_GO, __ATOMIC_RELEASE);
+        sys_futex_wake(&stand_in.command, 1);
+    }
+    if (call.stack) {
+        scratch_unmap(call.stack, CALL_STACK);
+        call.stack = NULL;
+    }
+}
+
+unsigned suspend_threads(struct thread **threads, unsigned room)
+{
+    unsigned count = 0;
+
+    for (int pass = 0; pass < 2; pass++)
+        for (struct thread *thread = NULL; (thread = threads_next(thread));)
+            if (thread->state == THREAD_PARKED && thread->is_main == !pass) {
+                if (count < room)
+                    threads[count] = thread;
+                count++;
+            }
+    return count;
+}
+
+struct thread *suspend_executor(void)
+{
+    struct thread *executor = stand_in.state == THREAD_PARKED ? &stand_in : NULL;
+
+    if (!executor)
+        suspend_threads(&executor, 1);
+    return executor;
+}
+
+long park_call(struct thread *thread, long (*function)(void *), void *argument)
+{
+    if (!call.stack) {
+        call.stack = scratch_map(CALL_STACK, false);
+        if (!call.stack)
+            return -ENOMEM;
+    }
+    call.function = function;
+    call.argument = argument;
+    __atomic_store_n(&call.done, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->command, PARK_CALL, __ATOMIC_RELEASE);
+    sys_futex_wake(&thread->command, 1);
+    while (!__atomic_load_n(&call.done, __ATOMIC_ACQUIRE))
+        sys_futex_wait(&call.done, 0, NULL);
+    return call.result;
+}
+
+void suspend_expect_restored(bool with_stand_in)
+{
+    call.stack = NULL;
+    outstanding = with_stand_in;
+    stand_in.state = with_stand_in ? THREAD_SIGNALLED : THREAD_FREE;
+    stand_in.command = PARK_WAIT;
+    for (struct thread *thread = NULL; (thread = threads_next(thread));) {
+        thread->state = THREAD_SIGNALLED;
+        thread->command = PARK_WAIT;
+        thread->restored = true;
+        outstanding++;
+    }
+}
+
+long suspend_await(struct thread *thread, uint64_t deadline_ns)
+{
+    for (;;) {
+        struct timespec wait = {.tv_nsec = 1000000};
+        uint32_t left = __atomic_load_n(&outstanding, __ATOMIC_ACQUIRE);
+
+        if (thread ? __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_PARKED : !left)
+            return 0;
+        sys_futex_wait(&outstanding, left, &wait);
+        if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns)
+            return -ETIMEDOUT;
+    }
+}

@@ -1,0 +1,159 @@
+#include "threads.h"
+
+#include "library.h"
+#include "log.h"
+#include "proc.h"
+#include "scratch.h"
+#include "str.h"
+
+#define LOG_MODULE "threads"
+
+#define BLOCK_SLOTS 64
+#define BLOCKS 4096
+
+/* Blocks of slots are mappings of their own, so that slots never move and the table costs nothing until it is needed. */
+static struct thread *blocks[BLOCKS];
+static unsigned block_count;
+static uint64_t vdso_start, vdso_end;
+
+#define BLOCK_SIZE ((BLOCK_SLOTS * sizeof(struct thread) + 4095) & ~4095ul)
+
+static struct thread *slot_at(unsigned index)
+{
+    return index / BLOCK_SLOTS < block_count ? &blocks[index / BLOCK_SLOTS][index % BLOCK_SLOTS] : NULL;
+}
+
+static unsigned index_of(const struct thread *thread)
+{
+    for (unsigned b = 0; b < block_count; b++)
+        if (thread >= blocks[b] && thread < blocks[b] + BLOCK_SLOTS)
+            return b * BLOCK_SLOTS + (unsigned)(thread - blocks[b]);
+    return 0;
+}
+
+bool threads_own(const void *pointer)
+{
+    for (unsigned b = 0; b < block_count; b++) {
+        size_t distance = (size_t)((const char *)pointer - (const char *)blocks[b]);
+        if (distance < BLOCK_SLOTS * sizeof(struct thread))
+            return distance % sizeof(struct thread) == 0;
+    }
+    return false;
+}
+
+struct thread *threads_next(struct thread *thread)
+{
+    unsigned index = thread ? index_of(thread) + 1 : 0;
+
+    for (;; index++) {
+        struct thread *next = slot_at(index);
+        if (!next || next->state != THREAD_FREE)
+            return next;
+    }
+}
+
+struct thread *threads_by_tid(int tid)
+{
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        if (thread->tid == tid)
+            return thread;
+    return NULL;
+}
+
+struct thread *threads_by_real_tid(int tid)
+{
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        if (thread->real_tid == tid)
+            return thread;
+    return NULL;
+}
+
+static struct thread *slot_free(void)
+{
+    struct thread *slot;
+
+    for (unsigned index = 0; (slot = slot_at(index)); index++)
+        if (slot->state == THREAD_FREE)
+            return slot;
+    if (block_count == BLOCKS)
+        return NULL;
+    slot = sys_mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (SYS_IS_ERROR(slot))
+        return NULL;
+    blocks[block_count] = slot;
+    __atomic_store_n(&block_count, block_count + 1, __ATOMIC_RELEASE);
+    return slot;
+}
+
+/* The kernel lists threads in the order they were made, as the slots mostly are: the search starts where the last one ended. */
+static struct thread *find_after(struct thread *last, int real_tid)
+{
+    for (struct thread *thread = last; (thread = threads_next(thread));)
+        if (thread->real_tid == real_tid)
+            return thread;
+    return last ? threads_by_real_tid(real_tid) : NULL;
+}
+
+static long note_thread(int tid, struct thread **last)
+{
+    struct thread *thread = find_after(*last, tid);
+
+    if (!thread) {
+        if (!proc_thread_takes_signals(tid))
+            return 0;
+        thread = slot_free();
+        if (!thread)
+            return -ENOMEM;
+        memset(thread, 0, sizeof *thread);
+        thread->tid = thread->real_tid = tid;
+        thread->is_main = tid == lib.real_pid;
+        thread->state = THREAD_NEW;
+    } else if (thread->is_main && !proc_thread_takes_signals(tid)) {
+        return 0; /* the leader has ended, and stays listed until the process ends */
+    }
+    thread->seen = true;
+    *last = thread;
+    return 0;
+}
+
+long threads_list(void)
+{
+    struct proc_tasks tasks;
+    struct thread *last = NULL;
+    int own = sys_gettid(), tid;
+    long error = proc_tasks_open(&tasks);
+
+    if (error < 0)
+        return error;
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        thread->seen = false;
+    while (!error && (tid = proc_tasks_next(&tasks)) > 0)
+        if (tid != own)
+            error = note_thread(tid, &last);
+    proc_tasks_close(&tasks);
+    for (struct thread *thread = NULL; !error && (thread = threads_next(thread));)
+        /* One that was signalled is struck out with the count of answers; one that answered can't be gone. */
+        if (!thread->seen && (thread->state == THREAD_NEW || thread->state == THREAD_OUT || thread->state == THREAD_AGAIN ||
+                              thread->state == THREAD_LEAVING))
+            thread->state = THREAD_GONE;
+    return error;
+}
+
+void threads_drop_gone(void)
+{
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        if (thread->state == THREAD_GONE) {
+            redo_release(thread);
+            thread->state = THREAD_FREE;
+        }
+}
+
+void threads_init(void)
+{
+    proc_find_vdso(&vdso_start, &vdso_end);
+}
+
+bool threads_in_vdso(uint64_t address)
+{
+    return address >= vdso_start && address < vdso_end;
+}

@@ -1,0 +1,382 @@
+/* The life of the checkpoint thread, phase by phase (include/phase.h).
+ *
+ * It is a thread that libc does not know: made by raw clone, all signals blocked, with a file table, a working directory and a umask of its
+ * own, so that nothing it holds can be seen, closed or waited for by the program. It runs free code only. All errors end in one of two ways:
+ * before the program runs again, everything is undone and the coordinator told; after that, only the image is lost. */
+#include "worker.h"
+
+#include <linux/close_range.h>
+
+#include "arena.h"
+#include "context.h"
+#include "coord.h"
+#include "fd/fd.h"
+#include "feature.h"
+#include "fmt.h"
+#include "handoff.h"
+#include "image_name.h"
+#include "library.h"
+#include "log.h"
+#include "msg.h"
+#include "phase.h"
+#include "resource/resource.h"
+#include "restart.h"
+#include "scratch.h"
+#include "snapshot.h"
+#include "str.h"
+#include "suspend.h"
+
+#define LOG_MODULE "worker"
+
+struct context worker_snapshot;
+static struct context worker_base; /* the loop: a restart goes back to it, lest the stack grow with each */
+
+/* The checkpoint under way. */
+static struct {
+    struct proto_ckpt_begin begin;
+    uint64_t deadline_ns;
+    uint64_t suspended_ns, resumed_ns;
+    uint32_t processes;
+    bool drained;
+    struct snapshot *snapshot; /* scratch */
+    char image[4096];
+    char problem[SNAPSHOT_PROBLEM_MAX];
+} ckpt;
+
+static void enter_phase(unsigned phase)
+{
+    log_state.phase = phase;
+    log_trace("enter");
+}
+
+/* --- phases --- */
+
+static bool abort_arrived;
+
+static int look_for_abort(void)
+{
+    struct coord_message message;
+    int got = coord_receive(&message, 1);
+
+    if (got < 0 || (got > 0 && message.header.type == PROTO_CKPT_ABORT))
+        abort_arrived = true;
+    return abort_arrived;
+}
+
+static long phase_suspend(void)
+{
+    long error = resource_suspending();
+
+    if (!error)
+        error = suspend_all(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
+    if (!error)
+        error = fd_survey(ckpt.problem, sizeof ckpt.problem);
+    return error;
+}
+
+static long phase_elect(void)
+{
+    return 0; /* one process has nothing to share; fd/ elects owners when processes do */
+}
+
+static long phase_drain(void)
+{
+    long error = resource_save(ckpt.problem, sizeof ckpt.problem);
+
+    ckpt.drained = true;
+    if (!error)
+        error = fd_save(ckpt.problem, sizeof ckpt.problem);
+    return error;
+}
+
+static long phase_snapshot(void)
+{
+    struct snapshot_request request = {
+        .path = ckpt.image,
+        .conf = &lib.conf,
+        .process = lib.process,
+        .computation = lib.computation,
+        .generation = ckpt.begin.generation,
+        .processes = ckpt.processes,
+        .entry = (uint64_t)&restart_entry,
+        .host_name = lib.conf.host_name,
+        .program_name = lib.program,
+    };
+    static struct image_process process;
+    unsigned cpus = resource_cpus();
+
+    resource_describe(&process);
+    request.process_record = &process;
+    request.descriptors = fd_description();
+    request.tids = resource_tids(&request.tid_count);
+    request.writers = ckpt.begin.host_processes ? cpus / ckpt.begin.host_processes : cpus;
+    if (!request.writers)
+        request.writers = 1;
+    if (ctx_save(&worker_snapshot)) {
+        /* Another life begins here. */
+        lib.generation = ckpt.begin.generation;
+        lib.checkpoints++;
+        restart_run();
+        ctx_jump(&worker_base, 1);
+    }
+    ckpt.snapshot = snapshot_start(&request, ckpt.problem);
+    return ckpt.snapshot ? 0 : -EIO;
+}
+
+static long phase_refill(void)
+{
+    long error = fd_refill(false);
+
+    resource_refill(false);
+    ckpt.drained = false;
+    return error;
+}
+
+static long phase_resume(void)
+{
+    suspend_release(false);
+    ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
+    resource_resumed();
+    return 0;
+}
+
+static const struct {
+    unsigned phase;
+    long (*run)(void);
+} phases[] = {
+    {PHASE_SUSPEND, phase_suspend},   {PHASE_ELECT, phase_elect},   {PHASE_DRAIN, phase_drain},
+    {PHASE_SNAPSHOT, phase_snapshot}, {PHASE_REFILL, phase_refill}, {PHASE_RESUME, phase_resume},
+};
+
+/* Back to where nothing has happened, from any phase before RESUME. */
+static void undo(void)
+{
+    if (ckpt.snapshot)
+        snapshot_discard(ckpt.snapshot);
+    ckpt.snapshot = NULL;
+    if (ckpt.drained) {
+        fd_refill(false);
+        resource_refill(false);
+    }
+    suspend_release(false);
+    resource_resumed();
+    enter_phase(PHASE_RUNNING);
+}
+
+static void report_failure(unsigned phase)
+{
+    struct proto_ckpt_failed failed = {.generation = ckpt.begin.generation, .phase = phase};
+    char reason[SNAPSHOT_PROBLEM_MAX + 128];
+
+    fmt(reason, sizeof reason, "pid %d (%s): %s", lib.pid, lib.program, ckpt.problem);
+    coord_send(PROTO_CKPT_FAILED, &failed, sizeof failed, reason);
+}
+
+static long send_done(unsigned phase)
+{
+    struct proto_phase_done done = {.generation = ckpt.begin.generation, .phase = phase};
+
+    return coord_send(PROTO_PHASE_DONE, &done, sizeof done, NULL);
+}
+
+/* Waits for the coordinator to open a phase. False: it gave the checkpoint up, or is gone. */
+static bool await_go(unsigned phase)
+{
+    struct coord_message message;
+
+    while (coord_receive(&message, 0) > 0) {
+        const struct proto_phase_go *go = (const void *)message.payload;
+
+        if (message.header.type == PROTO_CKPT_ABORT) {
+            log_trace("aborted by the coordinator");
+            return false;
+        }
+        if (message.header.type == PROTO_PHASE_GO && go->phase == phase) {
+            ckpt.processes = go->processes;
+            return true;
+        }
+        log_warn("message %u from the coordinator before phase %s: ignored", message.header.type, phase_name(phase));
+    }
+    return false;
+}
+
+/* The program runs; its frozen copy writes. True: the temporary file is complete. */
+static bool await_writers(void)
+{
+    const struct snapshot_result *result;
+    int fd = snapshot_descriptor(ckpt.snapshot);
+    bool abandoned = false;
+
+    while (fd >= 0 && !abandoned) {
+        struct pollfd polls[2] = {{.fd = fd, .events = POLLIN}, {.fd = coord_descriptor(), .events = POLLIN}};
+        struct timespec wait = {.tv_nsec = 200000000};
+        long ready = sys_ppoll(polls, 2, &wait);
+
+        if (polls[0].revents)
+            break;
+        if (ready > 0 && polls[1].revents) {
+            struct coord_message message;
+            int got = coord_receive(&message, 1);
+            abandoned = got < 0 || (got > 0 && message.header.type == PROTO_CKPT_ABORT);
+        } else if (ready == 0) {
+            struct proto_write_progress progress = {.generation = ckpt.begin.generation};
+            snapshot_progress(ckpt.snapshot, &progress.bytes_done, &progress.bytes_total);
+            abandoned = coord_send(PROTO_WRITE_PROGRESS, &progress, sizeof progress, NULL) < 0;
+        }
+    }
+    if (abandoned) {
+        snapshot_discard(ckpt.snapshot);
+        return false;
+    }
+    result = snapshot_finish(ckpt.snapshot);
+    if (result->error) {
+        str_copy(ckpt.problem, sizeof ckpt.problem, result->problem);
+        snapshot_discard(ckpt.snapshot);
+        report_failure(PHASE_WRITE);
+        return false;
+    }
+    struct proto_written written = {
+        .memory_bytes = result->memory_bytes,
+        .file_bytes = result->file_bytes,
+        .pause_ns = ckpt.resumed_ns - ckpt.suspended_ns,
+        .generation = ckpt.begin.generation,
+    };
+    coord_send(PROTO_WRITTEN, &written, sizeof written, ckpt.image);
+    return true;
+}
+
+static long commit(void)
+{
+    char temp[4096 + 8];
+    long error;
+
+    fmt(temp, sizeof temp, "%s.temp", ckpt.image);
+    error = sys_rename(temp, ckpt.image);
+    if (!error) {
+        lib.generation = ckpt.begin.generation;
+        lib.checkpoints++;
+        if (lib.conf.fsync)
+            error = image_sync_directory(ckpt.image);
+    }
+    return error;
+}
+
+/* All images of the set are complete, or will never be. */
+static void await_commit(void)
+{
+    struct coord_message message;
+    int got;
+
+    while ((got = coord_receive(&message, 0)) > 0 && message.header.type != PROTO_COMMIT && message.header.type != PROTO_CKPT_ABORT)
+        ;
+    if (got > 0 && message.header.type == PROTO_CKPT_ABORT) {
+        snapshot_discard(ckpt.snapshot);
+    } else if (got > 0 || ckpt.processes == 1) {
+        /* A set of one is committed by its only member, should the coordinator be gone. */
+        struct proto_committed committed = {.generation = ckpt.begin.generation};
+        committed.error = (uint32_t)-commit();
+        snapshot_release(ckpt.snapshot);
+        if (got > 0)
+            coord_send(PROTO_COMMITTED, &committed, sizeof committed, NULL);
+    } else {
+        /* The coordinator is gone, and may have told others to commit: the complete file stays for dmtcp_restart to roll forward. */
+        log_trace("coordinator gone before COMMIT: %s.temp stays", ckpt.image);
+        snapshot_release(ckpt.snapshot);
+    }
+    ckpt.snapshot = NULL;
+}
+
+static void checkpoint(const struct coord_message *message)
+{
+    memset(&ckpt, 0, sizeof ckpt);
+    memcpy(&ckpt.begin, message->payload, sizeof ckpt.begin);
+    ckpt.suspended_ns = sys_now_ns(CLOCK_MONOTONIC);
+    ckpt.deadline_ns = ckpt.suspended_ns + ckpt.begin.deadline_ms * 1000000ull;
+    lib.computation = ckpt.begin.computation;
+    abort_arrived = false;
+    arena_reset();
+    if (!image_name(ckpt.image, sizeof ckpt.image, ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem)) {
+        report_failure(PHASE_SUSPEND);
+        return;
+    }
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        enter_phase(phases[i].phase);
+        long error = phases[i].run();
+        if (error && !abort_arrived) {
+            if (!ckpt.problem[0])
+                fmt(ckpt.problem, sizeof ckpt.problem, "in phase %s: %e", phase_name(phases[i].phase), (int)error);
+            undo();
+            report_failure(phases[i].phase);
+            return;
+        }
+        bool last = phases[i].phase == PHASE_RESUME;
+        if (error || send_done(phases[i].phase) < 0 || (!last && !await_go(phases[i + 1].phase))) {
+            if (last) /* the program runs already; without a coordinator nobody commits */
+                break;
+            undo();
+            return;
+        }
+    }
+    enter_phase(PHASE_WRITE);
+    if (coord_connected() ? await_writers() : (snapshot_discard(ckpt.snapshot), false)) {
+        enter_phase(PHASE_COMMIT);
+        await_commit();
+    }
+    ckpt.snapshot = NULL;
+    enter_phase(PHASE_RUNNING);
+}
+
+/* --- the loop --- */
+
+static void reconnect(void)
+{
+    unsigned wait_s = 1;
+    char problem[256];
+
+    while (coord_join(PROTO_JOIN_RECONNECT, problem, sizeof problem) < 0) {
+        struct timespec wait = {.tv_sec = wait_s};
+        log_trace("%s", problem);
+        sys_nanosleep(&wait);
+        if (wait_s < 5)
+            wait_s++;
+    }
+    log_trace("found a coordinator again");
+}
+
+void worker_unshare(void)
+{
+    if ((lib.conf.disabled & FEATURE_CLOSE_RANGE) || sys_close_range(0, ~0u, CLOSE_RANGE_UNSHARE) < 0) {
+        syscall3(__NR_unshare, CLONE_FILES, 0, 0);
+        fd_close_from(0);
+    }
+    /* Standard descriptors must not be reused for something of ours by accident. */
+    for (int fd = 0; fd < 3; fd++)
+        sys_open("/dev/null", O_RDWR, 0);
+    sys_chdir("/");
+    syscall3(__NR_umask, 077, 0, 0);
+}
+
+void worker_run(void *unused)
+{
+    worker_unshare();
+    long error = coord_init();
+    if (!error)
+        error = coord_join(0, lib.problem, sizeof lib.problem);
+    __atomic_store_n(&lib.ready, error ? 2 : 1, __ATOMIC_RELEASE);
+    sys_futex_wake(&lib.ready, 1);
+    if (error)
+        sys_exit_thread(0);
+    ctx_save(&worker_base);
+    for (;;) {
+        struct coord_message message;
+
+        if (!coord_connected())
+            reconnect();
+        if (coord_receive(&message, 0) <= 0)
+            continue;
+        if (message.header.type == PROTO_CKPT_BEGIN)
+            checkpoint(&message);
+        else if (message.header.type != PROTO_CKPT_ABORT) /* one that crossed our own failure */
+            log_warn("message %u from the coordinator while running: ignored", message.header.type);
+    }
+}

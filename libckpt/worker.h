@@ -1,0 +1,13 @@
+/* The checkpoint thread: joins the coordinator, takes the process through its checkpoints, and after a restart puts it together again. */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "thread.h"
+
+/* The checkpoint thread's body; never returns. */
+void worker_run(void *unused);
+
+/* Where a restart continues: saved at SNAPSHOT. */
+extern struct context worker_snapshot;
+
+#endif

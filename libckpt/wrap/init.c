@@ -1,0 +1,117 @@
+/* The constructor: before main, in the program's first thread. Takes the configuration out of the environment, starts the checkpoint thread, and
+ * waits until the process has joined its computation, so that nothing of the program runs outside it. */
+#include "ckpt_signal.h"
+#include "fmt.h"
+#include "library.h"
+#include "log.h"
+#include "str.h"
+#include "suspend.h"
+#include "sys.h"
+#include "threads.h"
+#include "wrap.h"
+
+#define LOG_MODULE "init"
+
+extern char **environ;
+
+static char **find_variable(const char *name)
+{
+    for (char **entry = environ; entry && *entry; entry++) {
+        const char *value = str_after(*entry, name);
+        if (value && *value == '=')
+            return entry;
+    }
+    return NULL;
+}
+
+static const char *variable(const char *name)
+{
+    char **entry = find_variable(name);
+
+    return entry ? str_find(*entry, '=') + 1 : NULL;
+}
+
+static void remove_entry(char **entry)
+{
+    if (entry)
+        do
+            entry[0] = entry[1];
+        while (*entry++);
+}
+
+/* The environment is again what the user gave to dmtcp_launch. (Our strings stay in the memory that /proc/PID/environ shows.) */
+static void clean_environment(void)
+{
+    static char preload[sizeof "LD_PRELOAD=" + sizeof lib.conf.user_preload];
+    char **entry = find_variable("LD_PRELOAD");
+
+    if (entry && lib.conf.had_preload) {
+        fmt(preload, sizeof preload, "LD_PRELOAD=%s", lib.conf.user_preload);
+        *entry = preload;
+    } else {
+        remove_entry(entry);
+    }
+    remove_entry(find_variable(CONF_VARIABLE));
+}
+
+static _Noreturn void fail(const char *problem)
+{
+    const char *text = variable("DMTCP_FAIL_RC");
+    uint64_t rc = 99;
+    char line[512];
+
+    if (text)
+        str_to_number(text, 1, 253, &rc);
+    size_t n = fmt(line, sizeof line, "dmtcp_launch: %s: %s\n", lib.program, problem);
+    sys_write(2, line, n);
+    sys_exit_group((int)rc + 1);
+}
+
+static void name_process(void)
+{
+    char path[4096];
+    long n = sys_readlink("/proc/self/exe", path, sizeof path - 1);
+
+    path[n > 0 ? n : 0] = 0;
+    str_copy(lib.program, sizeof lib.program, str_base(path));
+    lib.pid = lib.real_pid = sys_getpid();
+    lib.process.host = lib.conf.host_id;
+    lib.process.pid = (uint32_t)lib.pid;
+    lib.process.time = sys_now_ns(CLOCK_REALTIME) / 1000000000u;
+}
+
+/* By path: the descriptor belongs to the checkpoint thread's table, where nothing of the program is. */
+static void start_log(void)
+{
+    log_state.level = (int)lib.conf.log_level;
+    log_state.fd = LOG_PROGRAM_STDERR;
+    str_copy(log_state.file, sizeof log_state.file, lib.conf.log_file);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    const char *text = variable(CONF_VARIABLE);
+
+    wrap_resolve();
+    if (!text)
+        return; /* preloaded by somebody else than dmtcp_launch: stay out of the way */
+    conf_init(&lib.conf);
+    if (!conf_decode(&lib.conf, text))
+        fail("the settings from dmtcp_launch can't be read; do its version and libckpt.so's differ?");
+    clean_environment();
+    name_process();
+    start_log();
+    threads_init();
+    ckpt_signal = (int)lib.conf.ckpt_signal;
+    long error = suspend_install();
+    if (!error)
+        error = library_start_thread();
+    if (error < 0) {
+        fmt(lib.problem, sizeof lib.problem, "the checkpoint thread can't be started: %e", (int)error);
+        fail(lib.problem);
+    }
+    while (!__atomic_load_n(&lib.ready, __ATOMIC_ACQUIRE))
+        sys_futex_wait(&lib.ready, 0, NULL);
+    if (lib.ready == 2)
+        fail(lib.problem);
+}

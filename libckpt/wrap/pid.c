@@ -1,0 +1,275 @@
+/* Numbers of processes and threads, translated on the way in and out where a restart could not take the old ones back.
+ *
+ * glibc keeps each thread's number in its struct pthread and hands it to the kernel itself; writing new numbers there would break
+ * mutexes that are held and check their owner. So it stays, and the functions that would use it act on the real number instead. */
+#include <pthread.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fmt.h"
+#include "library.h"
+#include "sys.h"
+#include "vpid.h"
+#include "wrap.h"
+
+#define SIGCANCEL 32 /* nptl's, not in any header */
+
+WRAP(pid_t, getpid, (void))
+{
+    return vpid_from_real(REAL(getpid)());
+}
+
+WRAP(pid_t, gettid, (void))
+{
+    return vpid_from_real(REAL(gettid)());
+}
+
+WRAP(int, kill, (pid_t pid, int signal))
+{
+    return REAL(kill)(vpid_to_real(pid), signal);
+}
+
+WRAP(int, tgkill, (pid_t pid, pid_t tid, int signal))
+{
+    return REAL(tgkill)(vpid_to_real(pid), vpid_to_real(tid), signal);
+}
+
+WRAP(int, sigqueue, (pid_t pid, int signal, const union sigval value))
+{
+    return REAL(sigqueue)(vpid_to_real(pid), signal, value);
+}
+
+/* --- pthreads by their handle; these return error numbers --- */
+
+WRAP(int, pthread_kill, (pthread_t handle, int signal))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+
+    if (!stale)
+        return REAL(pthread_kill)(handle, signal);
+    return (int)-sys_tgkill(sys_getpid(), stale->real_tid, signal);
+}
+
+WRAP(int, pthread_sigqueue, (pthread_t handle, int signal, const union sigval value))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+    siginfo_t info;
+
+    if (!stale)
+        return REAL(pthread_sigqueue)(handle, signal, value);
+    memset(&info, 0, sizeof info);
+    info.si_signo = signal;
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = (uid_t)syscall3(__NR_getuid, 0, 0, 0);
+    info.si_value = value;
+    return (int)-sys_tgsigqueueinfo(sys_getpid(), stale->real_tid, signal, &info);
+}
+
+/* libc marks the thread, and its own signal goes to the old number in vain: the thread must still be woken. */
+WRAP(int, pthread_cancel, (pthread_t handle))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+    int error = REAL(pthread_cancel)(handle);
+
+    if (stale && (!error || error == ESRCH)) {
+        sys_tgkill(sys_getpid(), stale->real_tid, SIGCANCEL);
+        error = 0;
+    }
+    return error;
+}
+
+WRAP(int, pthread_getaffinity_np, (pthread_t handle, size_t size, cpu_set_t *set))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+    long result;
+
+    if (!stale)
+        return REAL(pthread_getaffinity_np)(handle, size, set);
+    result = syscall3(__NR_sched_getaffinity, stale->real_tid, (long)size, (long)set);
+    if (result < 0)
+        return (int)-result;
+    memset((char *)set + result, 0, size - (size_t)result);
+    return 0;
+}
+
+WRAP(int, pthread_setaffinity_np, (pthread_t handle, size_t size, const cpu_set_t *set))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+
+    if (!stale)
+        return REAL(pthread_setaffinity_np)(handle, size, set);
+    return (int)-syscall3(__NR_sched_setaffinity, stale->real_tid, (long)size, (long)set);
+}
+
+WRAP(int, pthread_getschedparam, (pthread_t handle, int *policy, struct sched_param *parameter))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+    long result;
+
+    if (!stale)
+        return REAL(pthread_getschedparam)(handle, policy, parameter);
+    result = syscall3(__NR_sched_getscheduler, stale->real_tid, 0, 0);
+    if (result < 0)
+        return (int)-result;
+    *policy = (int)result;
+    return (int)-syscall3(__NR_sched_getparam, stale->real_tid, (long)parameter, 0);
+}
+
+WRAP(int, pthread_setschedparam, (pthread_t handle, int policy, const struct sched_param *parameter))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+
+    if (!stale)
+        return REAL(pthread_setschedparam)(handle, policy, parameter);
+    return (int)-syscall3(__NR_sched_setscheduler, stale->real_tid, policy, (long)parameter);
+}
+
+WRAP(int, pthread_setschedprio, (pthread_t handle, int priority))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+    struct sched_param parameter = {.sched_priority = priority};
+
+    if (!stale)
+        return REAL(pthread_setschedprio)(handle, priority);
+    return (int)-syscall3(__NR_sched_setparam, stale->real_tid, (long)&parameter, 0);
+}
+
+WRAP(int, pthread_getcpuclockid, (pthread_t handle, clockid_t *clock))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+
+    if (!stale)
+        return REAL(pthread_getcpuclockid)(handle, clock);
+    *clock = (clockid_t)(~(unsigned)stale->real_tid << 3) | 6; /* CPUCLOCK_SCHED of one thread: clock_getres(2) */
+    return 0;
+}
+
+/* /proc/self/task/T/comm, proc(5): 15 bytes and a terminator. */
+static int name_thread(const struct thread *thread, char *name, int flags, size_t size)
+{
+    char path[64];
+    long fd, n;
+
+    fmt(path, sizeof path, "/proc/self/task/%d/comm", thread->real_tid);
+    fd = sys_open(path, flags | O_CLOEXEC, 0);
+    if (fd < 0)
+        return (int)-fd;
+    n = flags == O_RDONLY ? sys_read((int)fd, name, size) : sys_write((int)fd, name, size);
+    sys_close((int)fd);
+    if (n > 0 && flags == O_RDONLY)
+        name[n - 1] = 0; /* the newline */
+    return n < 0 ? (int)-n : 0;
+}
+
+WRAP(int, pthread_setname_np, (pthread_t handle, const char *name))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+
+    if (!stale)
+        return REAL(pthread_setname_np)(handle, name);
+    return strlen(name) > 15 ? ERANGE : name_thread(stale, (char *)(uintptr_t)name, O_WRONLY, strlen(name));
+}
+
+WRAP(int, pthread_getname_np, (pthread_t handle, char *name, size_t size))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+
+    if (!stale)
+        return REAL(pthread_getname_np)(handle, name, size);
+    return size < 16 ? ERANGE : name_thread(stale, name, O_RDONLY, size);
+}
+
+/* --- the scheduler's, by number --- */
+
+WRAP(int, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set))
+{
+    return REAL(sched_getaffinity)(vpid_to_real(pid), size, set);
+}
+
+WRAP(int, sched_setaffinity, (pid_t pid, size_t size, const cpu_set_t *set))
+{
+    return REAL(sched_setaffinity)(vpid_to_real(pid), size, set);
+}
+
+WRAP(int, sched_getscheduler, (pid_t pid))
+{
+    return REAL(sched_getscheduler)(vpid_to_real(pid));
+}
+
+WRAP(int, sched_setscheduler, (pid_t pid, int policy, const struct sched_param *parameter))
+{
+    return REAL(sched_setscheduler)(vpid_to_real(pid), policy, parameter);
+}
+
+WRAP(int, sched_getparam, (pid_t pid, struct sched_param *parameter))
+{
+    return REAL(sched_getparam)(vpid_to_real(pid), parameter);
+}
+
+WRAP(int, sched_setparam, (pid_t pid, const struct sched_param *parameter))
+{
+    return REAL(sched_setparam)(vpid_to_real(pid), parameter);
+}
+
+WRAP(int, sched_rr_get_interval, (pid_t pid, struct timespec *interval))
+{
+    return REAL(sched_rr_get_interval)(vpid_to_real(pid), interval);
+}
+
+/* --- syscall(2) --- */
+
+enum { RETURNS = 1, FIRST = 2, SECOND = 4 };
+
+static unsigned translation(long number)
+{
+    switch (number) {
+    case SYS_getpid:
+    case SYS_gettid: return RETURNS;
+    case SYS_kill:
+    case SYS_tkill:
+    case SYS_rt_sigqueueinfo:
+    case SYS_sched_getaffinity:
+    case SYS_sched_setaffinity:
+    case SYS_sched_getscheduler:
+    case SYS_sched_setscheduler:
+    case SYS_sched_getparam:
+    case SYS_sched_setparam:
+    case SYS_sched_getattr:
+    case SYS_sched_setattr:
+    case SYS_sched_rr_get_interval:
+    case SYS_pidfd_open:
+    case SYS_prlimit64:
+    case SYS_process_vm_readv:
+    case SYS_process_vm_writev:
+    case SYS_get_robust_list: return FIRST;
+    case SYS_tgkill:
+    case SYS_rt_tgsigqueueinfo: return FIRST | SECOND;
+    case SYS_getpriority:
+    case SYS_setpriority:
+    case SYS_ioprio_get:
+    case SYS_ioprio_set: return SECOND;
+    default: return 0;
+    }
+}
+
+WRAP(long, syscall, (long number, ...))
+{
+    va_list list;
+    long argument[6], result;
+
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        argument[i] = va_arg(list, long);
+    va_end(list);
+    unsigned what = vpid_active ? translation(number) : 0;
+    if (what & FIRST)
+        argument[0] = vpid_to_real((int)argument[0]);
+    if (what & SECOND)
+        argument[1] = vpid_to_real((int)argument[1]);
+    result = REAL(syscall)(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+    return what & RETURNS ? vpid_from_real((int)result) : result;
+}
