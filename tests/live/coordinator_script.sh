@@ -4,6 +4,7 @@
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"
 coordinator
+unset DMTCP_CHECKPOINT_DIR
 worker "it's \$HOME; \"x\" \`y\`" --as 101
 await "one worker" says NUM_PEERS=1
 told 0 '' -bc

@@ -26,10 +26,6 @@ refuses 99 'no address of this host' --coord-host 192.0.2.1 -p 0
 refuses 99 'host nowhere.invalid' --coord-host nowhere.invalid -p 0
 refuses 99 "--coord-logfile /nonexistent/log: No such file" --coord-logfile /nonexistent/log -p 0
 refuses 99 "--port-file /nonexistent/port: No such file" --port-file /nonexistent/port -p 0
-ln -s /tmp "elsewhere"
-mkdir link
-ln -s "$TEST_TMP/elsewhere" "link/$(basename "$(dirname "$(mkdir -p probe && dmtcp_coordinator -p 0 --tmpdir "$PWD/probe" -q <<<q >/dev/null 2>&1; echo probe/dmtcp-*/x)")")"
-refuses 99 'is not a directory of ours' --tmpdir "$PWD/link" -p 0
 (DMTCP_FAIL_RC=7 DMTCP_COORD_PORT=0 refuses 7 'host nowhere.invalid' --host=nowhere.invalid) || exit
 
 dmtcp_coordinator --help >help || fail "--help: $?"
@@ -41,6 +37,13 @@ coordinator --status-file "$PWD/status"
 grep -qx "  Port: $PORT" status && grep -qx "  PID: $COORDINATOR" status || fail "the status file: $(cat status)"
 refuses 99 "port $PORT is in use on 127.0.0.1: choose another" "$PORT"
 refuses 99 "port $PORT is in use on 127.0.0.1: choose another" --daemon -p"$PORT"
+# What stands where its directory for scratch belongs.
+mkdir link file
+ln -s /tmp "link/$(basename "$(dirname "$SECRET")")"
+: >"file/$(basename "$(dirname "$SECRET")")"
+refuses 99 'is not a directory of ours' --tmpdir "$PWD/link" -p 0
+refuses 99 'is not a directory of ours' --tmpdir "$PWD/file" -p 0
+refuses 99 "can't make the directory $PWD/nowhere/.*: No such file" --tmpdir "$PWD/nowhere" -p 0
 # Only loopback, and both of its addresses if there are two.
 addresses=$(ss -Hltn "sport = :$PORT" 2>/dev/null | awk '{ print $4 }' | sort | tr '\n' ' ')
 case $addresses in
