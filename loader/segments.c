@@ -242,6 +242,19 @@ static const struct {
     {IMAGE_VM_MERGEABLE, MADV_MERGEABLE},   {IMAGE_VM_SEQUENTIAL, MADV_SEQUENTIAL}, {IMAGE_VM_RANDOM, MADV_RANDOM},
 };
 
+/* "[anon:name]", as the program called it (prctl(2), PR_SET_VMA_ANON_NAME; 5.17, CONFIG_ANON_VMA_NAME). */
+static void restore_name(const struct image_segment *s)
+{
+    const char *name = str_after(image_string(&loader.image, s->name), "[anon:");
+    char bare[80];
+    size_t size = name ? strlen(name) : 0;
+
+    if (!size || size > sizeof bare)
+        return;
+    str_copy(bare, size, name); /* without the bracket */
+    sys_prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, s->start, length(s), (unsigned long)bare);
+}
+
 static void protect_and_advise(size_t i)
 {
     const struct image_segment *s = segment(i);
@@ -257,19 +270,6 @@ static void protect_and_advise(size_t i)
             advise(s, advices[a].advice);
     if (s->kind == IMAGE_ANON)
         restore_name(s);
-}
-
-/* "[anon:name]", as the program called it (prctl(2), PR_SET_VMA_ANON_NAME; 5.17, CONFIG_ANON_VMA_NAME). */
-static void restore_name(const struct image_segment *s)
-{
-    const char *name = str_after(image_string(&loader.image, s->name), "[anon:");
-    char bare[80];
-    size_t size = name ? strlen(name) : 0;
-
-    if (!size || size > sizeof bare)
-        return;
-    str_copy(bare, size, name); /* without the bracket */
-    sys_prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, s->start, length(s), (unsigned long)bare);
 }
 
 /* Kernels before 6.13 have no guard regions; a mapping without access faults just the same. */
