@@ -160,7 +160,7 @@ static long add_conf(struct engine *engine, struct scratch_array *records)
 
     if (!buffer)
         return no_memory(engine);
-    error = add(engine, records, IMAGE_REC_CONF, buffer, conf_encode(engine->request->conf, buffer, CONF_TEXT_MAX));
+    error = add(engine, records, IMAGE_REC_CONF, buffer, conf_encode(engine->request->conf, buffer, CONF_TEXT_MAX) + 1);
     scratch_free(&text);
     return error;
 }
