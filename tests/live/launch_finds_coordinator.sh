@@ -25,7 +25,7 @@ while True:
     c.close()
 PYTHON
 stranger=$!
-trap 'kill $stranger; cleanup' EXIT
+trap 'status=$?; kill $stranger; (exit $status); cleanup' EXIT # cleanup passes the status on
 await "the ports" test -s silent -a -s deaf
 silent=$(cat silent) deaf=$(cat deaf)
 
@@ -42,7 +42,7 @@ refused 100 "can't start a coordinator at localhost port $deaf: .*port $deaf" dm
 refused 100 "can't start a coordinator" dmtcp_launch -p 0 --coord-logfile /nosuch/log true
 
 start_coordinator
-unset DMTCP_COORD_PORT
+unset DMTCP_COORD_PORT DMTCP_COORD_HOST
 refused 100 "a coordinator already runs at localhost port $PORT; .*--new-coordinator" dmtcp_launch --new-coordinator -p "$PORT" true
 mkdir elsewhere
 refused 100 "the coordinator at localhost port $PORT is another user's.*--tmpdir.*-p" dmtcp_launch -t elsewhere -p "$PORT" true

@@ -31,7 +31,7 @@ mkdir here
 mkfifo go
 pids=
 for i in 1 2 3 4 5 6 7 8 9 10; do
-    dmtcp_launch -q sh -c ": >here/$i; cat go" >out.$i 2>err.$i &
+    dmtcp_launch -q sh -c ": >here/$i; read line <go" >out.$i 2>err.$i &
     pids="$pids $!"
 done
 all() { [ "$(ls here | wc -l)" = 10 ]; }
