@@ -13,8 +13,8 @@ struct thread;
 
 /* Kept in the thread's slot from one interruption to the next; part of the image. Zero: no call of this thread is being continued. */
 struct redo {
-    uint32_t stub; /* 1 + index of the stub in use, 0: none */
-    uint32_t kind;
+    uint32_t stub; /* 1 + index of the stub that was used last, 0: none yet */
+    uint32_t kind; /* what redo_suspended found */
     uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: no timeout */
     uint64_t remaining_ns; /* what was left when the thread was suspended */
     uint64_t words[8]; /* redo.c's own */
@@ -28,7 +28,12 @@ void redo_suspended(struct thread *thread, ucontext_t *context, uint64_t now_ns)
  * another machine), so the deadline is now_ns + remaining_ns; else the old deadline holds. */
 void redo_resume(struct thread *thread, ucontext_t *context, uint64_t now_ns, bool restarted);
 
-/* A thread has ended or its slot is reused: its stub is free again. */
+/* A thread has ended or its slot is reused: the stubs it left by pthread_cancel or longjmp are free again. thread->tid is still its
+ * tid. Also for the checkpoint thread. */
 void redo_release(struct thread *thread);
+
+/* In the child of a fork, by its only thread, whose tid in the parent was `parent_tid` and is `tid` now: the stubs of all others are
+ * free. */
+void redo_forked(int parent_tid, int tid);
 
 #endif

@@ -1,0 +1,3 @@
+#include "ckpt_signal.h"
+
+int ckpt_signal = 64;
