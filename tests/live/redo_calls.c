@@ -137,6 +137,19 @@ static uint64_t begin_ns(void)
     return harness_now();
 }
 
+/* How late the latest was is told, but no reason to fail: the machine may be busy. */
+static uint64_t latest_ns;
+static const char *latest;
+
+static void took(const struct test *test, uint64_t ns)
+{
+    CHECK(ns >= T_NS, "%s: early by %llu ns", test->name, (unsigned long long)(T_NS - ns));
+    if (ns > latest_ns) {
+        latest_ns = ns;
+        latest = test->name;
+    }
+}
+
 #define TIMED(id, before, condition)                                                                                                     \
     static void run_##id(struct test *test)                                                                                              \
     {                                                                                                                                      \
@@ -145,7 +158,7 @@ static uint64_t begin_ns(void)
             uint64_t begin = begin_ns();                                                                                                   \
             errno = 0;                                                                                                                     \
             CHECK(condition, "%s", test->name);                                                                                            \
-            CHECK(harness_now() - begin >= T_NS, "%s: early", test->name);                                                                 \
+            took(test, harness_now() - begin);                                                                                             \
         }                                                                                                                                  \
     }
 
@@ -540,6 +553,21 @@ static void run_getrandom(struct test *test)
     free(data);
 }
 
+/* Calls that begin and end all the time: the signal often meets one that had not begun when the thread was looked at. */
+static void run_short_waits(struct test *test)
+{
+    struct timespec ts = {.tv_nsec = 300000}, left;
+    uint32_t word = 0;
+
+    while (!test->moved) {
+        CHECK(poll(NULL, 0, 1) == 0, "%s", test->name);
+        CHECK(nanosleep(&ts, NULL) == 0, "%s", test->name);
+        left = ts;
+        CHECK(ppoll(NULL, 0, &left, NULL) == 0, "%s", test->name);
+        CHECK(syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0) == 0, "%s", test->name);
+    }
+}
+
 static void feed_stop(struct test *test)
 {
     test->moved = 1;
@@ -566,6 +594,8 @@ static struct test tests[] = {
     FED_TEST(sigwaitinfo, feed_queued), FED_TEST(sigwait, feed_queued), FED_TEST(semop, feed_sem), FED_TEST(msgrcv, feed_msgsnd),
     FED_TEST(msgsnd, feed_msgrcv), FED_TEST(wait4, feed_byte), FED_TEST(waitid, feed_byte), FED_TEST(flock, feed_unlock),
     FED_TEST(ofd_lock, feed_ofd_unlock), FED_TEST(io_getevents_event, feed_byte), FED_TEST(getrandom, feed_stop),
+    FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop),
+    FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop),
     MOVED_TEST(write_pipe, feed_drain), MOVED_TEST(write_unix, feed_drain), MOVED_TEST(write_tcp_big, feed_drain),
     MOVED_TEST(send_tcp_big, feed_drain), MOVED_TEST(send_timeout, feed_drain), MOVED_TEST(writev_pipe, feed_drain),
     MOVED_TEST(writev_pipe_many, feed_drain), MOVED_TEST(writev_tcp, feed_drain), MOVED_TEST(sendmsg_unix, feed_drain),
@@ -649,6 +679,6 @@ int main(int argc, char **argv)
     }
     for (unsigned i = 0; i < REDO_SLOTS; i++)
         CHECK(redo_slots[i].owner == 0, "slot %u is still claimed", i);
-    printf("%u interruptions\n", rounds);
+    printf("%u interruptions; %d ms were %u ms at worst, for %s\n", rounds, T_MS, (unsigned)(latest_ns / 1000000), latest ? latest : "none");
     return 0;
 }
