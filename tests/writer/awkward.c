@@ -118,7 +118,7 @@ static void private_kinds(void)
     memset(anonymous("zeros", 16 << 20, none)->at, 0, 16 << 20);
     region_add("reserved", map(1ul << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), 1ul << 40, IMAGE_ANON, none)->vm_flags =
         IMAGE_VM_NORESERVE;
-    r = region_add("huge and nearly empty", map(1ul << 40, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), 1ul << 40,
+    r = region_add("huge and nearly empty", map(1ul << 37, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), 1ul << 37,
                    IMAGE_ANON, first_and_third);
     pattern_fill(r->at);
     pattern_fill(r->at + 2 * PAGE);
