@@ -7,7 +7,7 @@ mkdir "$TEST_TMP/d"
 
 for writers in 1 3; do
     # Compressing so much takes long enough that the writers are at it when their parent goes.
-    "$write" "$TEST_TMP/d/image" text:512 level=9 writers=$writers end=kill >"$TEST_TMP/pids" 2>&1
+    "$write" "$TEST_TMP/d/image" text:192 level=9 writers=$writers end=kill >"$TEST_TMP/pids" 2>&1
     [ $? = 137 ] || { echo "not killed: $(cat "$TEST_TMP/pids")"; exit 1; }
     read -r writer <"$TEST_TMP/pids"
     end=$((SECONDS + 30))
@@ -19,6 +19,6 @@ for writers in 1 3; do
 done
 
 for way in snapshot=auto snapshot=never; do
-    "$write" "$TEST_TMP/d/image" text:64 end=discard $way || exit 1
+    "$write" "$TEST_TMP/d/image" text:16 end=discard $way || exit 1
     [ -z "$(ls "$TEST_TMP/d")" ] || { echo "left behind: $(ls "$TEST_TMP/d")"; exit 1; }
 done
