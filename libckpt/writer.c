@@ -4,8 +4,8 @@
  *   then, with the program running:  flags, pages, jobs, the file, siblings, chunks, sections, header, flush.
  *
  * It dies with the checkpoint thread: PR_SET_PDEATHSIG's signal finds the file and removes it. The signal is one that nobody sends to
- * process groups, and its handler looks whether the parent is really gone, so that a stray one does nothing. All others stay blocked as they
- * were in the checkpoint thread. */
+ * process groups, and its handler looks where it comes from, so that a stray one does nothing. (The thread also ends when the program execs:
+ * then getppid still answers, but nobody is left to take the image.) All others stay blocked as they were in the checkpoint thread. */
 #include "writer.h"
 
 #include <sys/prctl.h>
@@ -29,7 +29,7 @@ static void parent_died(int signal, siginfo_t *info, void *context)
 {
     struct snapshot *snapshot = writer_snapshot;
 
-    if (sys_getppid() == snapshot->parent)
+    if (info->si_pid != snapshot->parent && sys_getppid() == snapshot->parent)
         return;
     if (snapshot->created)
         sys_unlink(snapshot->temp_path);
@@ -336,6 +336,7 @@ static long prepare_and_write(struct engine *engine)
     long error;
 
     plan->snapshot = engine->snapshot;
+    plan->live = engine->in_place;
     if (!engine->in_place) {
         long pagemap = sys_open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
         if (pagemap < 0)

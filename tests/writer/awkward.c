@@ -131,6 +131,12 @@ static void private_kinds(void)
     advise(r, MADV_DONTFORK, IMAGE_VM_DONTFORK);
     mprotect(r->at, r->size, PROT_NONE);
     r->keep = true;
+    for (int i = 0; i < 12; i++) { /* a copy of the process has holes there, just of the size that the writer's own tables take */
+        r = anonymous("hole in children", i % 3 == 2 ? 256 << 10 : 64 << 10, all);
+        fill(r);
+        advise(r, MADV_DONTFORK, IMAGE_VM_DONTFORK);
+        map(PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    }
     r = anonymous("wiped in children", 2 << 20, every_other);
     fill(r);
     advise(r, MADV_WIPEONFORK, IMAGE_VM_WIPEONFORK);
