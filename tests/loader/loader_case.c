@@ -497,6 +497,14 @@ static void case_brk_placed(void)
     it.plan.loader_moved = 1;
 }
 
+/* Neither way: must not go on with a heap that corrupts itself. */
+static void case_brk_lost(void)
+{
+    case_brk_placed();
+    it.place_brk = false;
+    it.message = "its heap can't be put back";
+}
+
 static const char *file_path(void)
 {
     static char path[512];
@@ -757,6 +765,7 @@ static const struct {
     {"loader_in_the_way", case_loader_in_the_way},
     {"crowded", case_crowded},
     {"brk_placed", case_brk_placed},
+    {"brk_lost", case_brk_lost},
     {"private_file_same", case_private_file_same},
     {"private_file_changed", case_private_file_changed},
     {"private_file_gone", case_private_file_gone},
