@@ -24,7 +24,7 @@ uninstall:
 # The packages come first: without zlib's archive there is no libckpt.so to build. A make of its own looks for the archives afresh.
 demo:
 	@mk/packages.sh build demo
-	@$(MAKE) --no-print-directory all
+	@+$(MAKE) --no-print-directory -s $(JOBS_FLAG) all
 	@tests/demo.sh $(B)
 
 .PHONY: install uninstall demo

@@ -6,6 +6,8 @@ PATH=$(cd "$1" && pwd)/bin:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/dmtcp-demo.XXXXXX")
 export DMTCP_TMPDIR=$dir DMTCP_CHECKPOINT_DIR=$dir DMTCP_COORD_HOST=localhost
 program=
+# The interpreter itself: python3 may be a script that picks one, and a program's exec is not followed yet.
+python=$(python3 -c 'import sys; print(sys.executable)')
 
 cleanup() {
     local status=$?
@@ -66,7 +68,7 @@ print("the four threads counted to", *counts, "- all by one process that was kil
 PYTHON
 
 show "dmtcp_launch python3 count.py &"
-dmtcp_launch --new-coordinator --port-file "$dir/port" python3 "$dir/count.py" "$dir" </dev/null 2>"$dir/launch.err" &
+dmtcp_launch --new-coordinator --port-file "$dir/port" "$python" "$dir/count.py" "$dir" </dev/null >"$dir/out" 2>"$dir/launch.err" &
 program=$!
 until_file "$dir/counts"
 until read -r _ _ _ slowest <"$dir/counts" && [ "$slowest" -ge 150 ]; do sleep 0.05; done # more than one that begins anew first says
@@ -99,4 +101,5 @@ echo "it runs again, and its first words are: $after"
 : >"$dir/end"
 wait "$program" || fail "the program ended with status $?"
 program=
+cat "$dir/out"
 printf '\n\033[1mdemo: it went on from where it was.\033[0m\n'
