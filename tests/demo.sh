@@ -13,8 +13,7 @@ cleanup() {
     local status=$?
     trap - EXIT
     dmtcp_command -q >/dev/null 2>&1 || true
-    [ -z "$program" ] || kill -9 "$program" 2>/dev/null || true
-    wait 2>/dev/null || true
+    { [ -z "$program" ] || kill -9 "$program"; wait; } 2>/dev/null || true
     rm -rf "$dir"
     [ $status = 0 ] || echo "demo: FAILED"
     exit $status
@@ -83,8 +82,7 @@ image=$(echo "$dir"/ckpt_*.dmtcp)
 echo "an image of $(stat -c %s "$image") bytes: $(basename "$image")"
 
 show "kill -9 $program"
-kill -9 "$program"
-wait "$program" 2>/dev/null || true
+{ kill -9 "$program" && wait "$program"; } 2>/dev/null || true # without bash's own remark
 killed=$(cat "$dir/counts")
 rm "$dir/counts"
 echo "gone; it had got to: $killed"
