@@ -15,7 +15,7 @@ await "both" both_at 1
 checkpoint
 [ "$(images | wc -l)" = 2 ] || fail "images: $(images)"
 mkdir old && cp "$IMAGES"/ckpt_*.dmtcp old
-for each in a b; do echo count >$each/how; : >$each/go.1; done
+for each in a b; do echo say >$each/how; : >$each/go.1; done
 await "both" both_at 2
 checkpoint
 refused 99 'coordinator refuses the restart: the computation is still running' dmtcp_restart $(images)
@@ -57,7 +57,7 @@ with open(sys.argv[1], "r+b") as f:  # in the first chunk of memory, behind the 
 PYTHON
 [ "$(stat -c %s "$second")" = "$size" ] || fail "the damage changed the size"
 rm -f [ab]/ready [ab]/go.3
-for each in a b; do echo count >$each/how; done # go.2 is there: who runs, says that it is ready for step 3
+for each in a b; do echo say >$each/how; done # go.2 is there: who runs, says that it is ready for step 3
 timeout 60 dmtcp_restart $(images) >out 2>err </dev/null
 status=$?
 [ $status = 101 ] || fail "damaged memory: status $status: $(cat err)"
