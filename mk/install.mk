@@ -1,4 +1,5 @@
-# make install PREFIX= DESTDIR=, make uninstall, make demo. What is installed has the shape of build/: the commands find the library by their own path.
+# make install PREFIX= DESTDIR=, make uninstall, make demo. What is installed has the shape of build/: commands find the library by their
+# own path.
 INSTALL_BIN := $(DESTDIR)$(PREFIX)/bin
 INSTALL_LIB := $(DESTDIR)$(PREFIX)/lib/dmtcp
 INSTALL_INCLUDE := $(DESTDIR)$(PREFIX)/include

@@ -1,5 +1,5 @@
-/* Ends, stops or counts signals as the file $STEP_DIR/how tells it at each step: "exit N", "signal N", "stop", "count" (signals so far, to the
- * file `counted`), "say" (something to standard output, and whether that is a terminal). */
+/* Ends, stops or counts signals as the file $STEP_DIR/how tells it at each step: "exit N", "signal N", "stop", "count" (signals so far, to
+ * the file `counted`), "say" (something to standard output, and whether that is a terminal). */
 #include <signal.h>
 
 #include "step.h"
