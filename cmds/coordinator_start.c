@@ -244,6 +244,10 @@ static bool start(const struct options *options, struct conf *conf, char *said, 
         arguments[n++] = (char *)"--port-file";
         arguments[n++] = port_file;
     }
+    if (options->coord_host) { /* not loopback only, if it is another of this host's names */
+        arguments[n++] = (char *)"--coord-host";
+        arguments[n++] = (char *)options->coord_host;
+    }
     if (options->tmp_dir) {
         arguments[n++] = (char *)"--tmpdir";
         arguments[n++] = (char *)options->tmp_dir;

@@ -19,7 +19,7 @@ static const struct {
 
 struct facts {
     uint32_t vm_flags;
-    uint64_t page_size, lazy, swap; /* bytes */
+    uint64_t page_size, lazy, swap, resident; /* bytes */
 };
 
 static uint64_t kilobytes(const char *at)
@@ -59,6 +59,8 @@ static void apply(struct plan *plan, size_t *next, const struct map *map, const 
         segment->image.vm_flags = facts->vm_flags;
         segment->image.huge_page_size = facts->vm_flags & IMAGE_VM_HUGETLB ? (uint32_t)facts->page_size : 0;
         segment->flags |= (facts->lazy ? SEGMENT_LAZY : 0) | (facts->swap ? SEGMENT_SWAPPED : 0);
+        if (!facts->resident && !facts->swap && !(facts->vm_flags & IMAGE_VM_HUGETLB)) /* huge pages are not in Rss */
+            segment->flags |= SEGMENT_EMPTY;
     }
 }
 
@@ -82,6 +84,8 @@ long plan_read_smaps(struct plan *plan, int smaps)
                 facts.page_size = kilobytes(value);
             else if ((value = str_after(line, "LazyFree:")))
                 facts.lazy = kilobytes(value);
+            else if ((value = str_after(line, "Rss:")))
+                facts.resident = kilobytes(value);
             else if ((value = str_after(line, "Swap:")))
                 facts.swap = kilobytes(value);
             else if ((value = str_after(line, "VmFlags: "))) {

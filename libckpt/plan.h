@@ -20,6 +20,7 @@ enum {
     SEGMENT_SAVED = 1u << 4, /* its runs are already there */
     SEGMENT_OPENED = 1u << 5, /* made readable for the writers */
     SEGMENT_DELETED = 1u << 6, /* its file has no name any more */
+    SEGMENT_EMPTY = 1u << 7, /* no page of it in memory or swap */
 };
 
 struct segment {

@@ -131,7 +131,11 @@ long plan_find_pages(struct plan *plan, const struct pages *own)
             look_at_file(plan, segment, i ? segment - 1 : NULL);
         if (segment->flags & SEGMENT_SAVED)
             continue;
-        if (segment->image.kind == IMAGE_ANON || segment->image.kind == IMAGE_STACK)
+        bool anonymous = segment->image.kind == IMAGE_ANON || segment->image.kind == IMAGE_STACK;
+        /* Reading pagemap costs eight bytes a page, there or not: terabytes of reserved addresses would take seconds. */
+        if (anonymous && segment->flags & SEGMENT_EMPTY && !own->scan)
+            continue;
+        if (anonymous)
             error = pages_find(own, segment->image.start, segment->image.end, found_anonymous, &finding);
         else if (segment->image.kind == IMAGE_FILE_PRIVATE)
             error = find_of_file(&finding, own);

@@ -14,6 +14,8 @@ struct range {
 
 struct table {
     size_t count, size; /* size: bytes of this mapping */
+    size_t inherited; /* scratch_freeze: ranges that scratch_covers knows; 0: all */
+    struct range parents; /* where the table was then */
     struct range ranges[];
 };
 
@@ -127,9 +129,10 @@ bool scratch_covers(uint64_t start, uint64_t end, uint64_t *skip_start, uint64_t
 {
     bool found = false;
 
-    for (size_t i = 0; table && i < table->count; i++) {
-        uint64_t from = table->ranges[i].start > start ? table->ranges[i].start : start;
-        uint64_t to = table->ranges[i].end < end ? table->ranges[i].end : end;
+    for (size_t i = 0; table && i < (table->inherited ? table->inherited : table->count); i++) {
+        const struct range *range = i || !table->inherited ? &table->ranges[i] : &table->parents;
+        uint64_t from = range->start > start ? range->start : start;
+        uint64_t to = range->end < end ? range->end : end;
 
         if (from < to && (!found || from < *skip_start)) {
             *skip_start = from;
@@ -138,6 +141,12 @@ bool scratch_covers(uint64_t start, uint64_t end, uint64_t *skip_start, uint64_t
         }
     }
     return found;
+}
+
+void scratch_freeze(void)
+{
+    table->inherited = table->count;
+    table->parents = table->ranges[0];
 }
 
 void scratch_forget(void)

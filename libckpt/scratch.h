@@ -28,6 +28,10 @@ void scratch_free(struct scratch_array *array);
 /* Is [start, end) touched by a scratch mapping? Sets [*skip_start, *skip_end) to the lowest such stretch within it. */
 bool scratch_covers(uint64_t start, uint64_t end, uint64_t *skip_start, uint64_t *skip_end);
 
+/* In a child, before it maps anything: from now on scratch_covers speaks of the parent's mappings only. Where the parent has a mapping that the
+ * child did not inherit, the child's own scratch may lie. */
+void scratch_freeze(void);
+
 /* After a restart: the mappings did not come back; forget them. */
 void scratch_forget(void);
 

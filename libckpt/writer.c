@@ -357,6 +357,7 @@ void engine_run(void *argument)
     uint64_t pkru = pkey_open_all();
 
     if (!engine->in_place) {
+        scratch_freeze();
         close_others(engine);
         die_with_parent(snapshot);
     }

@@ -5,6 +5,8 @@
 #include "fmt.h"
 #include "loader.h"
 
+#include <linux/prctl.h>
+
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
@@ -48,7 +50,7 @@ static long map(const struct image_segment *s, int prot, int flags, int fd, uint
 {
     if (s->vm_flags & IMAGE_VM_NORESERVE && !(s->vm_flags & IMAGE_VM_HUGETLB)) /* huge pages not reserved are SIGBUS, later */
         flags |= MAP_NORESERVE;
-    if (s->vm_flags & IMAGE_VM_GROWSDOWN)
+    if (s->vm_flags & IMAGE_VM_GROWSDOWN || s->kind == IMAGE_STACK)
         flags |= MAP_GROWSDOWN | MAP_STACK;
     void *at = sys_mmap((void *)s->start, length(s), prot, flags | MAP_FIXED, fd, offset);
     return SYS_IS_ERROR(at) ? (long)at : 0;
@@ -240,6 +242,19 @@ static const struct {
     {IMAGE_VM_MERGEABLE, MADV_MERGEABLE},   {IMAGE_VM_SEQUENTIAL, MADV_SEQUENTIAL}, {IMAGE_VM_RANDOM, MADV_RANDOM},
 };
 
+/* "[anon:name]", as the program called it (prctl(2), PR_SET_VMA_ANON_NAME; 5.17, CONFIG_ANON_VMA_NAME). */
+static void restore_name(const struct image_segment *s)
+{
+    const char *name = str_after(image_string(&loader.image, s->name), "[anon:");
+    char bare[80];
+    size_t size = name ? strlen(name) : 0;
+
+    if (!size || size > sizeof bare)
+        return;
+    str_copy(bare, size, name); /* without the bracket */
+    sys_prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, s->start, length(s), (unsigned long)bare);
+}
+
 static void protect_and_advise(size_t i)
 {
     const struct image_segment *s = segment(i);
@@ -253,6 +268,8 @@ static void protect_and_advise(size_t i)
     for (unsigned a = 0; a < sizeof advices / sizeof *advices; a++)
         if (s->vm_flags & advices[a].flag)
             advise(s, advices[a].advice);
+    if (s->kind == IMAGE_ANON)
+        restore_name(s);
 }
 
 /* Kernels before 6.13 have no guard regions; a mapping without access faults just the same. */

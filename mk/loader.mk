@@ -32,3 +32,14 @@ $(B)/obj/tests/image/%.o: tests/image/%.c
 	$(CC) $(COMMON) -c $< -o $@
 
 -include $(wildcard $(B)/tests/loader/*.d)
+
+# Unit tests and fuzzer of the image reader, with sanitizers (mk/tests.mk).
+S := build-san
+$(S)/tests/unit/image_read_test: tests/unit/image_read_test.c tests/image/image_build.c $(S)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(SAN) -MF $@.d -o $@ $(filter %.c,$^) $(S)/lib/libbase.a -lcmocka -lz -lmd
+
+# Mutations without libFuzzer, a bounded number, always the same: part of `make check`.
+$(S)/tests/fuzz/image_mutate: tests/fuzz/image_mutate.c tests/fuzz/image_fuzz.c tests/image/image_build.c $(S)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) $(SAN) -MF $@.d -o $@ $(filter %.c,$^) $(S)/lib/libbase.a -lz -lmd

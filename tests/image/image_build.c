@@ -154,7 +154,7 @@ static size_t append_member(struct image_bytes *file, const void *data, size_t s
     return file->size - start;
 }
 
-static void seal_header(unsigned char *page)
+void image_build_reseal_header(unsigned char *page)
 {
     struct image_header *header = (void *)page;
 
@@ -168,7 +168,7 @@ void image_build_reseal(unsigned char *raw)
 
     for (int i = 0; i < IMAGE_SECTIONS; i++)
         header->section[i].crc = crc32c(0, raw + header->section[i].raw_offset, header->section[i].raw_size);
-    seal_header(raw);
+    image_build_reseal_header(raw);
 }
 
 static struct image_bytes compress_image(unsigned char *raw)

@@ -44,5 +44,7 @@ void image_build_save(struct image_build *build, bool compressed, const char *pa
 
 /* Computes header and section checksums of a raw image again, so that tests can damage what lies behind them. */
 void image_build_reseal(unsigned char *raw);
+/* The header's only. */
+void image_build_reseal_header(unsigned char *page);
 
 #endif

@@ -445,8 +445,13 @@ static void case_sealed_in_the_way(void)
 static void case_sealed_nowhere(void)
 {
     case_crowded();
-    segment(0x7f2600000000, 0x7f3000000000 - 0x7f2600000000, IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
-    segment(0x7f3000100000, 0x7f4000000000 - 0x7f3000100000, IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
+    static const uint64_t gaps[][2] = {
+        {0x7f2000400000, 0x7f2100000000}, {0x7f2100500000, 0x7f2200000000}, {0x7f2600000000, 0x7f3000000000},
+        {0x7f3000100000, 0x7f4000000000}, {0x7ffe00000000, 0x7ffe11c00000}, {0x7ffe12340000, 0x7ffe20000000},
+        {0x7fffff000000, 0x7fffffffe000},
+    };
+    for (unsigned i = 0; i < sizeof gaps / sizeof *gaps; i++)
+        segment(gaps[i][0], gaps[i][1] - gaps[i][0], IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
     it.disabled |= FEATURE_VDSO_MOVE;
     it.message = "vDSO is in the way";
 }
@@ -638,6 +643,8 @@ static void look_at_flags(const char *output)
         if (i && strstr(flags, flag_names[0].name))
             failed("flag nr where it was not: %s", flags);
     }
+    if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, &flags, 0, 0) == 0 && !strstr(part(output, "/proc/self/smaps"), "[anon:arena one]"))
+        failed("the mapping lost its name");
     vm_flags(output, STACK_TOP - 132 * 1024, flags);
     if (!strstr(flags, " gd "))
         failed("the stack does not grow down: %s", flags);
@@ -651,6 +658,7 @@ static void case_flags(void)
         uint64_t at = 0x7f4000000000 + i * MIB;
         filled(segment(at, 4 * PAGE, IMAGE_ANON, RW, flag_names[i].flag, ""), at + PAGE, PAGE);
     }
+    segment(0x7f4800000000, 4 * PAGE, IMAGE_ANON, RW, 0, "[anon:arena one]");
     print_there("/proc/self/smaps");
     it.look = look_at_flags;
 }
