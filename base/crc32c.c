@@ -1,34 +1,43 @@
 #include "crc32c.h"
 
-#include "crc32c_cpu.h"
+#ifdef __x86_64__
+#include "crc32c_sse42.h"
+#else
+#define crc32c_hardware_usable() false
+#define crc32c_hardware(crc, data, size) (crc)
+#endif
 
-/* Four bits at a time: small, and only for processors without the instruction. Reflected polynomial 0x82f63b78. */
-static uint32_t crc32c_table(uint32_t crc, const unsigned char *p, size_t size)
+/* CRC is linear: the entry for a byte is the sum of the entries for its bits. */
+#define BIT(n, i, entry) ((n) >> (i)&1 ? (entry) : 0u)
+#define ENTRY(n)                                                                                                                            \
+    (BIT(n, 0, 0xf26b8303u) ^ BIT(n, 1, 0xe13b70f7u) ^ BIT(n, 2, 0xc79a971fu) ^ BIT(n, 3, 0x8ad958cfu) ^ BIT(n, 4, 0x105ec76fu) ^           \
+     BIT(n, 5, 0x20bd8edeu) ^ BIT(n, 6, 0x417b1dbcu) ^ BIT(n, 7, 0x82f63b78u))
+#define ENTRIES_4(n) ENTRY(n), ENTRY((n) + 1), ENTRY((n) + 2), ENTRY((n) + 3)
+#define ENTRIES_16(n) ENTRIES_4(n), ENTRIES_4((n) + 4), ENTRIES_4((n) + 8), ENTRIES_4((n) + 12)
+#define ENTRIES_64(n) ENTRIES_16(n), ENTRIES_16((n) + 16), ENTRIES_16((n) + 32), ENTRIES_16((n) + 48)
+
+static const uint32_t byte_table[256] = {ENTRIES_64(0), ENTRIES_64(64), ENTRIES_64(128), ENTRIES_64(192)};
+
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size)
 {
-    static const uint32_t table[16] = {
-        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-    };
+    const unsigned char *at = data;
 
-    for (; size; p++, size--) {
-        crc ^= *p;
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return crc;
+    for (crc = ~crc; size; at++, size--)
+        crc = crc >> 8 ^ byte_table[(crc ^ *at) & 255];
+    return ~crc;
 }
 
-/* Set once, to one value, by whoever comes first: no race that matters. */
-static unsigned char cpu_state; /* 0: unknown, 1: no instruction, 2: has it */
+enum { UNKNOWN, HARDWARE, PORTABLE };
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t size)
 {
-    unsigned char state = __atomic_load_n(&cpu_state, __ATOMIC_RELAXED);
+    /* Asking the processor costs a microsecond and more in a virtual machine. Every thread finds the same answer. */
+    static int way;
+    int now = __atomic_load_n(&way, __ATOMIC_RELAXED);
 
-    if (!state) {
-        state = crc32c_cpu_has() ? 2 : 1;
-        __atomic_store_n(&cpu_state, state, __ATOMIC_RELAXED);
+    if (now == UNKNOWN) {
+        now = crc32c_hardware_usable() ? HARDWARE : PORTABLE;
+        __atomic_store_n(&way, now, __ATOMIC_RELAXED);
     }
-    crc = ~crc;
-    return ~(state == 2 ? crc32c_cpu(crc, data, size) : crc32c_table(crc, data, size));
+    return now == HARDWARE ? ~crc32c_hardware(~crc, data, size) : crc32c_portable(crc, data, size);
 }

@@ -53,7 +53,7 @@ static void put_string(struct out *out, const char *s, int width, int precision)
  * pointers: the loader has no relocations. */
 const char *fmt_error(int number)
 {
-    switch (number < 0 ? -number : number) {
+    switch (number < 0 ? -(unsigned)number : (unsigned)number) {
     case 0: return "no error";
     case EPERM: return "Operation not permitted";
     case ENOENT: return "No such file or directory";

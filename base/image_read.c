@@ -5,6 +5,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
+#include "conf.h"
 #include "crc32c.h"
 #include "fmt.h"
 #include "machine.h"
@@ -20,6 +21,9 @@
 #define HEADER_MEMBER_MAX 8192u
 /* User addresses end below this on every x86_64 kernel, five-level page tables included. */
 #define ADDRESS_END (1ull << 56)
+
+/* What images of all versions begin with. */
+#define IMAGE_FAMILY "DMTCP_CHECKPOINT_IMAGE_"
 
 #define problem_is(...) fmt(problem, IMAGE_PROBLEM_MAX, __VA_ARGS__)
 
@@ -177,6 +181,11 @@ static long map_memory(size_t size, void **memory)
     return SYS_IS_ERROR(*memory) ? (long)*memory : 0;
 }
 
+static bool str_starts(const unsigned char *bytes, const char *text)
+{
+    return !memcmp(bytes, text, strlen(text));
+}
+
 /* The 4096 bytes of the header page, from either form of file. */
 static long read_header_page(int fd, unsigned char *page, bool *compressed, char *problem)
 {
@@ -199,8 +208,7 @@ static long read_header_page(int fd, unsigned char *page, bool *compressed, char
         return -EBADMSG;
     }
     error = sys_pread_all(fd, head, sizeof head, 0);
-    if (error == -ENODATA || (!error && memcmp(head, IMAGE_MAGIC, sizeof head < sizeof IMAGE_MAGIC - 1 ? sizeof head : sizeof IMAGE_MAGIC - 1) &&
-                              !(head[0] == 0x1f && head[1] == 0x8b))) {
+    if (error == -ENODATA || (!error && !str_starts(head, IMAGE_FAMILY) && !(head[0] == 0x1f && head[1] == 0x8b))) {
         problem_is("is not a checkpoint image");
         return -EBADMSG;
     }
@@ -239,7 +247,7 @@ static long header_check(const struct image_header *header, const unsigned char 
     uint32_t crc = crc32c(0, page, crc_at);
 
     if (memcmp(header->magic, IMAGE_MAGIC, sizeof IMAGE_MAGIC - 1)) {
-        problem_is("is not a checkpoint image");
+        problem_is("is not a checkpoint image of this version of DMTCP");
         return -EBADMSG;
     }
     crc = crc32c(crc, zero, sizeof zero);
@@ -465,11 +473,6 @@ static bool guard_is_sound(const struct image *image, const struct image_guard *
     return false;
 }
 
-static bool text_is_terminated(const char *text, size_t size)
-{
-    return size && !text[size - 1];
-}
-
 static bool process_is_sound(const struct image *image, const struct image_process *p)
 {
     return p->host_name < image->strings_size && p->program_name < image->strings_size && p->kernel_name < image->strings_size &&
@@ -497,7 +500,7 @@ static int record_is_sound(const struct image *image, uint32_t type, const void 
         return 1;
     }
     case IMAGE_REC_THREADS: return size && size % 4 == 0;
-    case IMAGE_REC_CONF: return text_is_terminated(payload, size);
+    case IMAGE_REC_CONF: return size < CONF_TEXT_MAX;
     case IMAGE_REC_GUARDS: {
         const struct image_guard *guard = payload;
         if (size % sizeof *guard)

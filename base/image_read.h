@@ -41,7 +41,7 @@ long image_read_header(int fd, struct image_header *header, bool *compressed, ch
 long image_open(int fd, struct image *image, char *problem);
 void image_close(struct image *image);
 
-/* Payload and size of the n-th record of a type (from 0), or NULL. */
+/* Payload and size of the n-th record of a type (from 0), or NULL. Text (IMAGE_REC_CONF, IMAGE_REC_DESCRIPTORS) is not terminated. */
 const void *image_record(const struct image *image, uint32_t type, unsigned n, uint32_t *size);
 
 /* A string by offset; never NULL, "" for offset 0. image_open has checked all offsets that it knows. */

@@ -75,7 +75,7 @@ long maps_open(struct maps_reader *reader, const char *path)
     return 0;
 }
 
-long maps_next(struct maps_reader *reader, struct map *map)
+long maps_line(struct maps_reader *reader, const char **text, size_t *text_size)
 {
     for (;;) {
         char *line = reader->buffer + reader->start;
@@ -85,7 +85,9 @@ long maps_next(struct maps_reader *reader, struct map *map)
             size++;
         if (size < unread) {
             reader->start += size + 1;
-            return maps_parse_line(line, size, map) ? 1 : -EPROTO;
+            *text = line;
+            *text_size = size;
+            return 1;
         }
         memmove(reader->buffer, line, unread);
         reader->start = 0;
@@ -99,6 +101,15 @@ long maps_next(struct maps_reader *reader, struct map *map)
             return n ? n : unread ? -EPROTO : 0;
         reader->end += (size_t)n;
     }
+}
+
+long maps_next(struct maps_reader *reader, struct map *map)
+{
+    const char *line;
+    size_t size;
+    long n = maps_line(reader, &line, &size);
+
+    return n <= 0 ? n : maps_parse_line(line, size, map) ? 1 : -EPROTO;
 }
 
 void maps_close(struct maps_reader *reader)

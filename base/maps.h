@@ -28,6 +28,8 @@ struct maps_reader {
 long maps_open(struct maps_reader *reader, const char *path);
 /* 1: *map is the next mapping; 0: no more; -errno. */
 long maps_next(struct maps_reader *reader, struct map *map);
+/* The same, for the next line as it stands, without its newline; it is overwritten by the next call (smaps has lines of other kinds). */
+long maps_line(struct maps_reader *reader, const char **text, size_t *text_size);
 void maps_close(struct maps_reader *reader);
 
 #endif

@@ -39,6 +39,7 @@ int msg_payload_min(unsigned type)
         [PROTO_KV_VALUE] = 1 + sizeof(struct proto_kv),
         [PROTO_STATE] = 1,
         [PROTO_CKPT_REQUEST] = 1,
+        [PROTO_TEXT] = 1,
     };
 
     return type < sizeof size / sizeof *size ? size[type] - 1 : -1;

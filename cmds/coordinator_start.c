@@ -244,6 +244,10 @@ static bool start(const struct options *options, struct conf *conf, char *said, 
         arguments[n++] = (char *)"--port-file";
         arguments[n++] = port_file;
     }
+    if (options->coord_host) { /* not loopback only, if it is another of this host's names */
+        arguments[n++] = (char *)"--coord-host";
+        arguments[n++] = (char *)options->coord_host;
+    }
     if (options->tmp_dir) {
         arguments[n++] = (char *)"--tmpdir";
         arguments[n++] = (char *)options->tmp_dir;
@@ -333,69 +337,64 @@ static void name_secret(struct conf *conf)
         die(FAIL_TOOL, "scratch directory %s: the path is too long; choose another with --tmpdir", conf->tmp_dir);
 }
 
-void coordinator_find(const struct options *options, struct conf *conf)
+/* With the lock held. Leaves a connection; says whether the coordinator was started for it. */
+static bool join_or_start(const struct options *options, struct conf *conf, unsigned role, int *connection)
 {
     int64_t mode = options->mode < 0 ? COORDINATOR_ANY : options->mode;
     enum answer answer = NOBODY;
     char said[1024] = "";
-    int lock, connection = -1;
     bool started = false;
     long error = 0;
 
-    fill_in_host(options, conf);
-    str_copy(conf->coord_host, sizeof conf->coord_host, options->coord_host ? options->coord_host : "localhost");
     conf->coord_port = options->port >= 0 ? (uint32_t)options->port : mode == COORDINATOR_NEW ? 0 : 7779;
     if (!conf->coord_port && mode == COORDINATOR_JOIN)
         die(FAIL_TOOL, "--join-coordinator needs the port of a running coordinator, not 0");
+    name_secret(conf);
+    if (conf->coord_port)
+        answer = probe(conf, role, connection, &error);
+    if (answer == OURS && mode == COORDINATOR_NEW)
+        die(FAIL_COORDINATOR, "a coordinator already runs at %s port %u; leave out --new-coordinator to join it, or choose another port",
+            conf->coord_host, conf->coord_port);
+    if (answer == OURS)
+        return false;
+    if (answer != NOBODY)
+        die_of(answer, conf, error, "");
+    if (mode == COORDINATOR_JOIN)
+        die_of(answer, conf, error, "start dmtcp_coordinator first, or leave out --join-coordinator");
+    if (!is_local(conf->coord_host))
+        die_of(answer, conf, error, "start dmtcp_coordinator there first (it is started for you on this host only)");
+    started = start(options, conf, said, sizeof said);
+    if (!started && !conf->coord_port)
+        die(FAIL_COORDINATOR, "can't start a coordinator: %s", said);
+    name_secret(conf);
+    /* Where the start failed, somebody else may have taken the port meanwhile: then who? */
+    answer = probe(conf, role, connection, &error);
+    if (answer == NOBODY)
+        die(FAIL_COORDINATOR, "can't start a coordinator at %s port %u: %s", conf->coord_host, conf->coord_port, said[0] ? said : "it ended at once");
+    if (answer != OURS)
+        die_of(answer, conf, error, "");
+    return started;
+}
 
+int coordinator_find(const struct options *options, struct conf *conf, unsigned role)
+{
+    int lock, connection = -1;
+    bool started;
+
+    fill_in_host(options, conf);
+    str_copy(conf->coord_host, sizeof conf->coord_host, options->coord_host ? options->coord_host : "localhost");
     lock = open(conf->tmp_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0)
         die(FAIL_TOOL, "scratch directory %s: %m", conf->tmp_dir);
     while (flock(lock, LOCK_EX))
         if (errno != EINTR)
             die(FAIL_TOOL, "scratch directory %s: can't be locked: %m", conf->tmp_dir);
-
-    name_secret(conf);
-    if (conf->coord_port)
-        answer = probe(conf, PROTO_ROLE_COMMAND, &connection, &error);
-    if (answer == OURS && mode == COORDINATOR_NEW)
-        die(FAIL_COORDINATOR, "a coordinator already runs at %s port %u; leave out --new-coordinator to join it, or choose another port",
-            conf->coord_host, conf->coord_port);
-    if (answer != OURS && answer != NOBODY)
-        die_of(answer, conf, error, "");
-    if (answer == NOBODY) {
-        if (mode == COORDINATOR_JOIN)
-            die_of(answer, conf, error, "start dmtcp_coordinator first, or leave out --join-coordinator");
-        if (!is_local(conf->coord_host))
-            die_of(answer, conf, error, "start dmtcp_coordinator there first (it is started for you on this host only)");
-        started = start(options, conf, said, sizeof said);
-        name_secret(conf);
-        if (!started && !conf->coord_port)
-            die(FAIL_COORDINATOR, "can't start a coordinator: %s", said);
-        /* Where the start failed, somebody else may have taken the port meanwhile: then who? */
-        answer = probe(conf, PROTO_ROLE_COMMAND, &connection, &error);
-        if (answer == NOBODY || (answer == UNREACHABLE && !started))
-            die(FAIL_COORDINATOR, "can't start a coordinator at %s port %u: %s", conf->coord_host, conf->coord_port, said[0] ? said : "it ended at once");
-        if (answer != OURS)
-            die_of(answer, conf, error, "");
-    }
+    started = join_or_start(options, conf, role, &connection);
     close(lock);
-    if (options->interval >= 0 && !started)
-        set_interval(connection, (unsigned)options->interval);
-    close(connection);
     note("%s coordinator at %s port %u", started ? "started a" : "joined the", conf->coord_host, conf->coord_port);
+    if (role == PROTO_ROLE_COMMAND && options->interval >= 0 && !started)
+        set_interval(connection, (unsigned)options->interval);
     if (options->port_file)
         write_port_file(options->port_file, conf->coord_port);
-}
-
-int coordinator_connect(const struct conf *conf, unsigned role)
-{
-    struct conf copy = *conf;
-    int connection = -1;
-    long error = 0;
-    enum answer answer = ask(conf->coord_address, &copy, role, &connection, &error);
-
-    if (answer != OURS)
-        die_of(answer, conf, error, "it has just ended");
     return connection;
 }

@@ -7,12 +7,10 @@
 #include "options.h"
 #include "proto.h"
 
-/* Fills in conf's coord_host, coord_address, coord_port, secret_path, tmp_dir, host_name and host_id. On return a coordinator of ours listens there.
- * Commands that run this at the same time end up with the same coordinator. Writes --port-file. The interval asked for is in force. */
-void coordinator_find(const struct options *options, struct conf *conf);
-
-/* A connection to it with the opening done, close-on-exec. Dies with FAIL_COORDINATOR. role: enum proto_role. */
-int coordinator_connect(const struct conf *conf, unsigned role);
+/* Fills in conf's coord_host, coord_address, coord_port, secret_path, tmp_dir, host_name and host_id, and returns a connection with the opening done
+ * (close-on-exec) in `role`, enum proto_role. Commands that run this at the same time end up with the same coordinator. Writes --port-file. With
+ * PROTO_ROLE_COMMAND the interval asked for is set, and the connection can only be closed. */
+int coordinator_find(const struct options *options, struct conf *conf, unsigned role);
 
 /* CLOCK_MONOTONIC ns by which a coordinator that is alive must have answered. */
 uint64_t coordinator_deadline(void);

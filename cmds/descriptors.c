@@ -1,6 +1,7 @@
 #include "descriptors.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -15,23 +16,14 @@ void descriptors_reserve_standard(void)
         close(fd);
 }
 
-static void close_between(int first, int last)
+void descriptors_close_on_exec(void)
 {
     struct rlimit limit = {0};
 
-    if (first > last || !close_range((unsigned)first, (unsigned)last, 0))
+    if (!close_range(3, ~0u, CLOSE_RANGE_CLOEXEC))
         return;
-    /* before Linux 5.9 */
+    /* before Linux 5.11 */
     getrlimit(RLIMIT_NOFILE, &limit);
-    for (int fd = first; fd <= last && (rlim_t)fd < limit.rlim_max; fd++)
-        close(fd);
-}
-
-void descriptors_close_but(int keep, int keep_too)
-{
-    int low = keep < keep_too ? keep : keep_too, high = keep < keep_too ? keep_too : keep;
-
-    close_between(3, low - 1);
-    close_between(low + 1, high - 1);
-    close_between(high + 1, 0x7fffffff);
+    for (int fd = 3; (rlim_t)fd < limit.rlim_max && fd < 1 << 20; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

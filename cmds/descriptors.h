@@ -6,7 +6,7 @@
  * that no file or socket of ours gets their numbers and messages into it. */
 void descriptors_reserve_standard(void);
 
-/* Closes all from 3 on but two. For a child before it execs. */
-void descriptors_close_but(int keep, int keep_too);
+/* Makes all from 3 on close-on-exec, those inherited from our caller included. For a child before it execs. */
+void descriptors_close_on_exec(void);
 
 #endif

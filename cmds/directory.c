@@ -27,6 +27,7 @@ static int try_to_write(const char *path)
 
 void directory_check(const char *path, bool named)
 {
+    const char *what = "";
     struct stat st;
     int problem = 0;
 
@@ -36,11 +37,13 @@ void directory_check(const char *path, bool named)
     } else if (!S_ISDIR(st.st_mode)) {
         problem = ENOTDIR;
     }
-    if (!problem)
+    if (!problem) {
+        what = "no file can be written there: ";
         problem = try_to_write(path);
+    }
     if (!problem)
         return;
     if (named)
-        die(FAIL_TOOL, "checkpoint directory %s: %s; choose another with --ckptdir", path, strerror(problem));
-    warn("checkpoints will fail: directory %s: %s; choose another with --ckptdir", path, strerror(problem));
+        die(FAIL_TOOL, "checkpoint directory %s: %s%s; choose another with --ckptdir", path, what, strerror(problem));
+    warn("checkpoints will fail: directory %s: %s%s; choose another with --ckptdir", path, what, strerror(problem));
 }

@@ -55,7 +55,7 @@ int main(int argc, char **argv)
     options_to_conf(&options, &conf);
     directory_check(conf.ckpt_dir, options.ckpt_dir != NULL);
     preload(library, &conf);
-    coordinator_find(&options, &conf);
+    close(coordinator_find(&options, &conf, PROTO_ROLE_COMMAND));
     if (!conf_encode(&conf, text, sizeof text) || setenv(CONF_VARIABLE, text, 1))
         die(FAIL_TOOL, "the settings don't fit: choose shorter paths");
 

@@ -67,25 +67,32 @@ static void conf_for(struct conf *conf, const struct set_image *image, const str
     options_to_conf(options, conf);
 }
 
-/* The coordinator's leave; the connection stays open until all run. */
-static int ask_leave(const struct conf *conf, const struct image_set *set, const struct options *options)
+/* Finds the coordinator and asks for its leave. The connection stays open until all processes run. One that was about to end with its last process
+ * (--exit-on-last) may close on us; then there is none, and we begin anew as if we had come a moment later. */
+static int ask_leave(const struct options *options, struct conf *found, const struct image_set *set)
 {
     struct proto_restart_begin begin = {.computation = set->computation, .generation = set->generation,
                                         .processes = set->images[0].image.header.processes,
                                         .interval = options->interval < 0 ? 0 : (uint32_t)options->interval + 1};
     static char payload[PROTO_MAX_PAYLOAD + 1];
     struct proto_header header;
-    int connection = coordinator_connect(conf, PROTO_ROLE_RESTART);
-    long error = msg_send(connection, PROTO_RESTART_BEGIN, &begin, sizeof begin, conf->host_name, strlen(conf->host_name), coordinator_deadline());
+    long error = -ECONNRESET;
+    int connection = -1;
 
-    if (!error)
-        error = msg_receive(connection, &header, payload, sizeof payload, coordinator_deadline());
+    for (int attempt = 0; error == -ECONNRESET && attempt < 3; attempt++) {
+        if (connection >= 0)
+            close(connection);
+        connection = coordinator_find(options, found, PROTO_ROLE_RESTART);
+        error = msg_send(connection, PROTO_RESTART_BEGIN, &begin, sizeof begin, found->host_name, strlen(found->host_name), coordinator_deadline());
+        if (!error || error == -EPIPE)
+            error = msg_receive(connection, &header, payload, sizeof payload, coordinator_deadline());
+    }
     if (!error && header.type == PROTO_REFUSE)
         die(FAIL_TOOL, "the coordinator refuses the restart: %s", payload);
     if (!error && header.type != PROTO_WELCOME)
         error = -EPROTO;
     if (error)
-        die(FAIL_COORDINATOR, "the coordinator at %s port %u does not answer: %s", conf->coord_host, conf->coord_port, fmt_error((int)error));
+        die(FAIL_COORDINATOR, "the coordinator at %s port %u does not answer: %s", found->coord_host, found->coord_port, fmt_error((int)error));
     return connection;
 }
 
@@ -109,14 +116,14 @@ int main(int argc, char **argv)
     first = options_read(&options, OPTIONS_RESTART, argc, argv);
     if (first >= argc && !options.restart_dir)
         die(FAIL_TOOL, "no image given (see %s --help)", die_name());
-    image_set_load(&set, argv + first, argc - first, options.restart_dir, options.no_strict != 1);
+    image_set_load(&set, argv + first, argc - first, options.restart_dir, options.no_strict != 1,
+                   options.mode == COORDINATOR_JOIN);
     conf_for(&conf, &set.images[0], &found, &options);
     directory_check(conf.ckpt_dir, options.ckpt_dir != NULL);
     if (options.restart_pause == 1)
         wait_for_debugger();
 
-    coordinator_find(&options, &found);
-    connection = ask_leave(&found, &set, &options);
+    connection = ask_leave(&options, &found, &set);
     foreground_begin();
     image_set_roll_forward(&set);
 

@@ -258,7 +258,7 @@ static void look_beside(struct candidates *candidates, const struct image_header
         closedir(dir);
 }
 
-static void check_complete(const struct image_set *set, const char *left_out)
+static void check_complete(const struct image_set *set, const char *left_out, bool others_join)
 {
     const struct image_header *header = chosen(&set->images[0]);
 
@@ -271,9 +271,11 @@ static void check_complete(const struct image_set *set, const char *left_out)
     if (set->count > header->processes)
         die(FAIL_TOOL, "the set has %u processes, but %zu images were given", header->processes, set->count);
     if (left_out[0])
-        die(FAIL_TOOL, "the set has %u processes, but only %zu images were given; %s belongs to it too", header->processes, set->count, left_out);
-    die(FAIL_TOOL, "the set of %s has %u processes, but only %zu of its images were given; the others are missing", set->images[0].path, header->processes,
-        set->count);
+        die(FAIL_TOOL, "%zu of the set's %u images are missing: %s belongs to it too", header->processes - set->count, header->processes, left_out);
+    if (!others_join)
+        die(FAIL_TOOL, "%zu of the set's %u images are missing: there are no more beside %s; give them, or restart them on their host with --join-coordinator",
+            header->processes - set->count, header->processes, set->images[0].path);
+    warn("%zu of the set's %u images are not here: waiting for another dmtcp_restart to bring them", header->processes - set->count, header->processes);
 }
 
 static void check_user(const struct set_image *image)
@@ -307,7 +309,7 @@ static void check_processor(const struct set_image *image)
             image->path, list + 1, missing > 4 ? " …" : "");
 }
 
-void image_set_load(struct image_set *set, char **paths, int count, const char *restart_dir, bool strict)
+void image_set_load(struct image_set *set, char **paths, int count, const char *restart_dir, bool strict, bool others_join)
 {
     struct candidates candidates = {0};
     const struct candidate *reference;
@@ -340,7 +342,7 @@ void image_set_load(struct image_set *set, char **paths, int count, const char *
     }
     free(candidates.list);
     check_distinct(set);
-    check_complete(set, left_out);
+    check_complete(set, left_out, others_join);
     for (size_t i = 0; i < set->count; i++) {
         struct set_image *image = &set->images[i];
 

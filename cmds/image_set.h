@@ -26,8 +26,9 @@ struct image_set {
     unsigned generation;
 };
 
-/* paths and, if not NULL, what lies below restart_dir. strict: images must be the caller's own, and of a processor no better than this one. */
-void image_set_load(struct image_set *set, char **paths, int count, const char *restart_dir, bool strict);
+/* paths and, if not NULL, what lies below restart_dir. strict: images must be the caller's own, and of a processor no better than this one. others_join:
+ * images may be missing here, because dmtcp_restart on other hosts brings them to the same coordinator. */
+void image_set_load(struct image_set *set, char **paths, int count, const char *restart_dir, bool strict, bool others_join);
 
 /* Finishes the renames of a checkpoint that was interrupted in COMMIT. */
 void image_set_roll_forward(struct image_set *set);

@@ -16,8 +16,10 @@
 #include "descriptors.h"
 #include "die.h"
 #include "feature.h"
+#include "fmt.h"
 #include "handoff.h"
 #include "installed.h"
+#include "loader_place.h"
 #include "str.h"
 #include "sys.h"
 
@@ -50,38 +52,73 @@ static void quiet_signals(void)
         sys_sigaction(s, &usual, NULL);
 }
 
-static _Noreturn void become(const char *loader, struct handoff *handoff, int handoff_fd)
+/* Can the kernel be told where heap, stack and arguments are? Only if built with CONFIG_CHECKPOINT_RESTORE: prctl(2), PR_SET_MM. */
+static bool can_set_mm_map(const struct conf *conf)
+{
+    unsigned size = 0;
+
+    return !(conf->disabled & FEATURE_SET_MM_MAP) && !prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0);
+}
+
+/* The loader to exec: the file itself, or a copy that makes the kernel begin the heap where the program's did. */
+static int open_loader(struct handoff *handoff, const struct restart_process *request)
+{
+    char path[PATH_MAX];
+    long placed = 0;
+    int loader;
+
+    installed_path(path, sizeof path, "lib/dmtcp/dmtcp_loader");
+    loader = open(path, O_RDONLY | O_CLOEXEC);
+    if (loader < 0 || can_set_mm_map(request->conf))
+        return loader;
+    placed = loader_place(loader, request->image->image.mm->start_brk);
+    if (placed < 0) {
+        warn("%s: sbrk(2) will fail in the restarted program: %s", request->image->path, fmt_error((int)placed));
+        return loader;
+    }
+    close(loader);
+    handoff->flags |= HANDOFF_BRK_PLACED;
+    return (int)placed;
+}
+
+static _Noreturn void become(int loader, struct handoff *handoff, int handoff_fd)
 {
     char number[16];
-    char *arguments[] = {(char *)loader, number, NULL}, *environment[] = {NULL};
+    char *arguments[] = {(char *)"dmtcp_loader", number, NULL}, *environment[] = {NULL};
+    int before = personality(0xffffffff);
 
     quiet_signals();
+    if (handoff->flags & HANDOFF_BRK_PLACED) {
+        if (before >= 0 && personality((unsigned long)before | ADDR_NO_RANDOMIZE) >= 0)
+            handoff->personality = (uint64_t)before;
+        else
+            warn("%s: sbrk(2) will fail in the restarted program: personality: %m", handoff->image_path);
+    }
     snprintf(number, sizeof number, "%d", handoff_fd);
     if (sys_pwrite_all(handoff_fd, handoff, sizeof *handoff, 0))
         _exit((int)handoff->fail_rc);
+    descriptors_close_on_exec();
     fcntl(handoff_fd, F_SETFD, 0);
     fcntl(handoff->image_fd, F_SETFD, 0);
-    descriptors_close_but(handoff_fd, handoff->image_fd);
-    execve(loader, arguments, environment);
-    warn("%s: %m", loader);
+    execveat(loader, "", arguments, environment, AT_EMPTY_PATH);
+    warn("the restart failed: dmtcp_loader: %m");
     _exit((int)handoff->fail_rc);
 }
 
 pid_t restart_process(const struct restart_process *request)
 {
     static struct handoff handoff;
-    char loader[PATH_MAX];
-    int handoff_fd;
+    int loader, handoff_fd;
     pid_t pid = -1;
 
-    installed_path(loader, sizeof loader, "lib/dmtcp/dmtcp_loader");
     fill_in(&handoff, request);
+    loader = open_loader(&handoff, request);
     handoff_fd = memfd_create("dmtcp handoff", MFD_CLOEXEC);
-    if (handoff_fd < 0)
+    if (loader < 0 || handoff_fd < 0)
         return -1;
     if (!(request->conf->disabled & FEATURE_SET_TID)) {
-        pid = fork_as((pid_t)request->image->image.process->pid);
         handoff.flags |= HANDOFF_SET_TID;
+        pid = fork_as((pid_t)request->image->image.process->pid);
     }
     if (pid < 0) { /* no privilege, pid taken or above pid_max, an old kernel: the program will be told its old pid all the same */
         handoff.flags &= ~(uint32_t)HANDOFF_SET_TID;
@@ -89,6 +126,7 @@ pid_t restart_process(const struct restart_process *request)
     }
     if (!pid)
         become(loader, &handoff, handoff_fd);
+    close(loader);
     close(handoff_fd);
     return pid;
 }

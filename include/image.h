@@ -135,7 +135,7 @@ enum image_record_type {
     IMAGE_REC_MM = 2, /* struct image_mm; exactly one */
     IMAGE_REC_VDSO = 3, /* struct image_vdso_symbol, repeated */
     IMAGE_REC_THREADS = 4, /* u32 virtual tids, main thread first */
-    IMAGE_REC_CONF = 5, /* base/conf.h text: how the program was launched */
+    IMAGE_REC_CONF = 5, /* base/conf.h text with its terminator: how the program was launched */
     IMAGE_REC_GUARDS = 6, /* struct image_guard, repeated: MADV_GUARD_INSTALL regions */
     IMAGE_REC_DESCRIPTORS = 7 | IMAGE_RECORD_OPTIONAL, /* text, a line a descriptor: "3 file /path"; for people */
 };

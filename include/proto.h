@@ -65,7 +65,9 @@ enum proto_type {
     PROTO_KV_GET = 28, /* worker to coordinator; answered by KV_VALUE at once, or when the key is set if `wait` */
     PROTO_KV_VALUE = 29,
     PROTO_STATE = 30, /* worker to coordinator: why this process is late, for messages about deadlines; tail: text */
-    PROTO_CKPT_REQUEST = 31, /* worker to coordinator: the program asks for a checkpoint of the computation; no payload */
+    PROTO_CKPT_REQUEST = 31, /* worker to coordinator: the program asks for a checkpoint of the computation; no payload. Refused (no restart
+                              * script can be written, the programs are being killed): CKPT_ABORT with generation 0 */
+    PROTO_TEXT = 32, /* coordinator to command: what comes before the REPLY's tail, for a list that is too long for one message; tail: text */
 };
 
 struct proto_hello {

@@ -24,6 +24,7 @@ struct snapshot_request {
     const uint32_t *tids; /* virtual, main thread first */
     uint32_t tid_count;
     const char *descriptors; /* text for IMAGE_REC_DESCRIPTORS, or NULL */
+    const char *libc_name; /* "glibc 2.36", or NULL */
 };
 
 struct snapshot_result { /* final once snapshot_finished says so */
@@ -54,5 +55,8 @@ void snapshot_discard(struct snapshot *snapshot);
 
 /* As snapshot_discard, but the temporary file (complete) stays. */
 void snapshot_release(struct snapshot *snapshot);
+
+/* Flushes the directory that holds `path` (the final name), so that a rename in it survives a crash. 0 or -errno. */
+long snapshot_sync_directory(const char *path);
 
 #endif

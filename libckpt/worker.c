@@ -113,7 +113,10 @@ static long phase_snapshot(void)
     if (!request.writers)
         request.writers = 1;
     if (ctx_save(&worker_snapshot)) {
-        restart_run(); /* another life begins here */
+        /* Another life begins here. */
+        lib.generation = ckpt.begin.generation;
+        lib.checkpoints++;
+        restart_run();
         ctx_jump(&worker_base, 1);
     }
     ckpt.snapshot = snapshot_start(&request, ckpt.problem);

@@ -10,6 +10,10 @@ T ?=
 RUNNER_FLAGS ?=
 
 LIVE_BIN := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/*.c))
+JAVAC := $(shell command -v javac)
+ifneq ($(JAVAC),)
+LIVE_BIN += $(B)/tests/live/java/Threads.class
+endif
 UNIT_BIN := $(patsubst tests/unit/%.c,$(S)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 LIVE_TESTS := $(sort $(wildcard tests/live/*.sh tests/fault/*.sh))
 FUZZ_TESTS := $(sort $(wildcard tests/fuzz/*.sh))
@@ -44,7 +48,11 @@ $(B)/obj/tests/runner/%.o: tests/runner/%.c
 # A live test program is one file, an ordinary program that knows nothing of us. What they share is in tests/live/*.h.
 $(B)/tests/live/%: tests/live/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Itests/live $(LIVE_FLAGS) -MF $@.d -o $@ $< -pthread -ldl -lrt -lm
+	$(CC) $(COMMON) -Itests/live $(LIVE_FLAGS) -MF $@.d -o $@ $< -pthread -ldl -lrt -lm -lutil
+
+$(B)/tests/live/java/%.class: tests/live/programs/%.java
+	@mkdir -p $(@D)
+	$(JAVAC) -d $(@D) $<
 
 # base/ as a hosted library with sanitizers; base/mem.c would replace the functions that they watch.
 $(S)/obj/base/%.o: base/%.c

@@ -129,6 +129,11 @@ program_pid() { program_pids | head -n1; }
 
 command_done() { timeout 60 dmtcp_command "$@" >"$TEST_TMP/command.out" 2>"$TEST_TMP/command.err"; }
 
+says() { dmtcp_command -s 2>/dev/null | grep -qx "[[:space:]]*$1"; }
+
+# The coordinator counts the program in, and it runs.
+await_running() { await_program "RUNNING=yes from the coordinator (${1:-launch})" says RUNNING=yes; }
+
 checkpoint() {
     command_done -bc || fail "dmtcp_command -bc: exit code $?: $(tail -n1 "$TEST_TMP/command.err")"
     [ "$(images)" ] || fail "dmtcp_command -bc succeeded, but there is no image"

@@ -52,7 +52,7 @@ int main(void)
         CHECK(now == before);
         CHECK(sbrk(GROW) == now);
         CHECK(sbrk(0) == now + GROW);
-        CHECK(heap_end() == (char *)(((uintptr_t)now + GROW + 4095) & ~4095ul));
+        CHECK(heap_end() >= now + GROW);
         CHECK(all_zero(now, GROW));
         memset(now, ++fill, GROW);
         for (size_t i = 0; i < GROW; i++)

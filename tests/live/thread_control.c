@@ -25,6 +25,7 @@ static void *wait_for_signals(void *unused)
         pause();
         pthread_testcancel();
     }
+    return NULL;
 }
 
 static void clean(void *argument)

@@ -1,0 +1,51 @@
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+uint64_t process_start_time(uint32_t pid)
+{
+    char path[64], text[1024], *at;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    at = strrchr(text, ')'); /* field 2 may hold anything, blanks and brackets included */
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+bool process_kill(uint32_t pid, uint64_t start_time)
+{
+    /* The descriptor stands for one process, whatever becomes of its number: first get it, then see whether it is the right one. */
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    bool killed;
+
+    if (fd < 0 && errno != ENOSYS)
+        return false;
+    if (!start_time || process_start_time(pid) != start_time) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    if (fd < 0)
+        return !kill((pid_t)pid, SIGKILL); /* before Linux 5.3 */
+    killed = !syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+    close(fd);
+    return killed;
+}

@@ -1,0 +1,318 @@
+/* The mappings: made read-write where contents are to be loaded, protected and advised afterwards.
+ *
+ * Private writable memory becomes true anonymous memory, never a private mapping of the image: after MADV_DONTNEED the program must find
+ * zeros, not the image's bytes, and a truncated image must not mean SIGBUS. */
+#include "fmt.h"
+#include "loader.h"
+
+#include <linux/prctl.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
+#endif
+
+#define RW (PROT_READ | PROT_WRITE)
+
+static const struct image_segment *segment(size_t i)
+{
+    return &loader.image.segments[i];
+}
+
+static uint64_t length(const struct image_segment *s)
+{
+    return s->end - s->start;
+}
+
+void segments_survey(void)
+{
+    const struct image *image = &loader.image;
+
+    for (size_t i = 0; i < image->run_count; i++)
+        loader.segment_state[image->runs[i].segment] |=
+            (unsigned char)(SEGMENT_HAS_RUNS | (image->runs[i].address & IMAGE_RUN_CLEAN ? 0 : SEGMENT_HAS_DIRTY_RUNS));
+    for (size_t i = 0; i < image->segment_count; i++)
+        if (segment(i)->kind == IMAGE_VVAR || (segment(i)->kind == IMAGE_VDSO && vdso_is_same()))
+            loader.segment_state[i] |= SEGMENT_IN_PLACE | SEGMENT_MAPPED;
+}
+
+static int loading_prot(size_t i, unsigned if_state)
+{
+    if (!(loader.segment_state[i] & if_state) && segment(i)->kind != IMAGE_VDSO)
+        return (int)segment(i)->prot;
+    loader.segment_state[i] |= SEGMENT_WRITABLE;
+    return RW;
+}
+
+static long map(const struct image_segment *s, int prot, int flags, int fd, uint64_t offset)
+{
+    if (s->vm_flags & IMAGE_VM_NORESERVE && !(s->vm_flags & IMAGE_VM_HUGETLB)) /* huge pages not reserved are SIGBUS, later */
+        flags |= MAP_NORESERVE;
+    if (s->vm_flags & IMAGE_VM_GROWSDOWN || s->kind == IMAGE_STACK)
+        flags |= MAP_GROWSDOWN | MAP_STACK;
+    void *at = sys_mmap((void *)s->start, length(s), prot, flags | MAP_FIXED, fd, offset);
+    return SYS_IS_ERROR(at) ? (long)at : 0;
+}
+
+static _Noreturn void no_memory(const struct image_segment *s, long error)
+{
+    die("needs %lu bytes of memory at 0x%lx (%s): %e", length(s), s->start, image_string(&loader.image, s->name), (int)error);
+}
+
+static int huge_shift(const struct image_segment *s)
+{
+    return s->vm_flags & IMAGE_VM_HUGETLB ? __builtin_ctz(s->huge_page_size) : 0;
+}
+
+static void map_anonymous(size_t i)
+{
+    const struct image_segment *s = segment(i);
+    int prot = loading_prot(i, SEGMENT_HAS_RUNS), flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    long error = -ENOMEM;
+
+    if (huge_shift(s)) {
+        error = map(s, prot, flags | MAP_HUGETLB | huge_shift(s) << MAP_HUGE_SHIFT, -1, 0);
+        if (error)
+            warn("no huge pages for 0x%lx (%lu bytes), made of normal pages: %e", s->start, length(s), (int)error);
+    }
+    if (error)
+        error = map(s, prot, flags, -1, 0);
+    if (error)
+        no_memory(s, error);
+}
+
+static bool same_file(const struct image_segment *s, int fd)
+{
+    struct stat st;
+
+    return !sys_fstat(fd, &st) && st.st_dev == s->device && st.st_ino == s->inode && (uint64_t)st.st_size == s->file_size &&
+           st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec == s->mtime_ns;
+}
+
+/* The file itself where it is still the same, so that its pages are shared with others again; else the stored contents. */
+static void map_file_private(size_t i)
+{
+    const struct image_segment *s = segment(i);
+    long fd = sys_open(image_string(&loader.image, s->name), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0), error = -ENOENT;
+
+    if (fd >= 0) {
+        if (same_file(s, (int)fd))
+            error = map(s, loading_prot(i, SEGMENT_HAS_DIRTY_RUNS), MAP_PRIVATE, (int)fd, s->offset);
+        sys_close((int)fd);
+    }
+    if (!error)
+        loader.segment_state[i] |= SEGMENT_FILE_MAPPED;
+    else
+        map_anonymous(i);
+}
+
+static long open_shared(const struct image_segment *s, const char *path)
+{
+    bool write = s->prot & PROT_WRITE;
+    long fd = -EACCES;
+
+    if (write || s->vm_flags & IMAGE_VM_MAYWRITE)
+        fd = sys_open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+    if (fd < 0 && !write)
+        fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+    return fd;
+}
+
+static void map_file_shared(size_t i)
+{
+    const struct image_segment *s = segment(i);
+    const char *path = image_string(&loader.image, s->name);
+    uint64_t need = s->offset + length(s) < s->file_size ? s->offset + length(s) : s->file_size;
+    long fd = open_shared(s, path), error;
+    struct stat st;
+
+    if (fd < 0)
+        die("needs the file %s, which it had mapped: %e", path, (int)fd);
+    error = sys_fstat((int)fd, &st);
+    if (!error && S_ISREG(st.st_mode) && (uint64_t)st.st_size < need)
+        die("needs the file %s, which it had mapped, with %lu bytes; it has %lu now", path, need, (uint64_t)st.st_size);
+    if (!error)
+        error = map(s, (int)s->prot, MAP_SHARED, (int)fd, s->offset);
+    sys_close((int)fd);
+    if (error)
+        die("needs the file %s mapped: %e", path, (int)error);
+}
+
+/* --- shared memory without a file --- */
+
+static bool same_object(const struct image_segment *a, const struct image_segment *b)
+{
+    return b->kind == IMAGE_SHARED && a->device == b->device && a->inode == b->inode;
+}
+
+static const char *object_name(const struct image_segment *s)
+{
+    const char *name = image_string(&loader.image, s->name), *memfd = str_after(name, "/memfd:");
+
+    return memfd ? memfd : str_base(name);
+}
+
+/* A new object of `size` bytes for the memory that `s` is a mapping of. Where processes of a set share memory, this is where a descriptor
+ * that dmtcp_restart passes on will come from instead. */
+static long open_object(const struct image_segment *s, uint64_t size)
+{
+    char name[240]; /* memfd_create(2): 249 at most */
+    long fd = -ENOMEM, error;
+
+    str_copy(name, sizeof name, object_name(s));
+    if (huge_shift(s)) {
+        fd = syscall3(__NR_memfd_create, (long)name, MFD_CLOEXEC | MFD_HUGETLB | huge_shift(s) << MFD_HUGE_SHIFT, 0);
+        if (fd < 0)
+            warn("no huge pages for shared memory (%lu bytes), made of normal pages: %e", size, (int)fd);
+    }
+    if (fd < 0)
+        fd = syscall3(__NR_memfd_create, (long)name, MFD_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    error = sys_ftruncate((int)fd, size);
+    if (error) {
+        sys_close((int)fd);
+        return error;
+    }
+    return fd;
+}
+
+/* All mappings of the object that segment `first` is one of, so that they alias. */
+static void map_object(size_t first)
+{
+    const struct image_segment *f = segment(first);
+    uint64_t size = f->file_size;
+    long fd, error;
+
+    for (size_t i = first; i < loader.image.segment_count; i++)
+        if (same_object(f, segment(i)) && segment(i)->offset + length(segment(i)) > size)
+            size = segment(i)->offset + length(segment(i));
+    fd = open_object(f, size);
+    if (fd < 0)
+        no_memory(f, fd);
+    for (size_t i = first; i < loader.image.segment_count; i++) {
+        if (!same_object(f, segment(i)))
+            continue;
+        error = map(segment(i), loading_prot(i, SEGMENT_HAS_RUNS), MAP_SHARED, (int)fd, segment(i)->offset);
+        if (error)
+            no_memory(segment(i), error);
+        loader.segment_state[i] |= SEGMENT_MAPPED;
+    }
+    sys_close((int)fd);
+}
+
+static void map_one(size_t i)
+{
+    switch (segment(i)->kind) { /* a table of functions would need relocations */
+    case IMAGE_FILE_PRIVATE: map_file_private(i); break;
+    case IMAGE_FILE_SHARED: map_file_shared(i); break;
+    case IMAGE_SHARED: map_object(i); break;
+    default: map_anonymous(i); break; /* IMAGE_ANON, IMAGE_STACK, IMAGE_VDSO with saved code */
+    }
+    loader.segment_state[i] |= SEGMENT_MAPPED;
+}
+
+static void advise(const struct image_segment *s, int advice)
+{
+    sys_madvise((void *)s->start, length(s), advice);
+}
+
+void segments_map(void)
+{
+    for (size_t i = 0; i < loader.image.segment_count; i++) {
+        if (!(loader.segment_state[i] & SEGMENT_MAPPED))
+            map_one(i);
+        /* Decides what pages the contents are loaded into. */
+        if (segment(i)->vm_flags & IMAGE_VM_HUGEPAGE)
+            advise(segment(i), MADV_HUGEPAGE);
+        if (segment(i)->vm_flags & IMAGE_VM_NOHUGEPAGE)
+            advise(segment(i), MADV_NOHUGEPAGE);
+    }
+}
+
+/* --- afterwards --- */
+
+static const struct {
+    uint32_t flag;
+    int advice;
+} advices[] = {
+    {IMAGE_VM_DONTDUMP, MADV_DONTDUMP},     {IMAGE_VM_DONTFORK, MADV_DONTFORK},     {IMAGE_VM_WIPEONFORK, MADV_WIPEONFORK},
+    {IMAGE_VM_MERGEABLE, MADV_MERGEABLE},   {IMAGE_VM_SEQUENTIAL, MADV_SEQUENTIAL}, {IMAGE_VM_RANDOM, MADV_RANDOM},
+};
+
+/* "[anon:name]", as the program called it (prctl(2), PR_SET_VMA_ANON_NAME; 5.17, CONFIG_ANON_VMA_NAME). */
+static void restore_name(const struct image_segment *s)
+{
+    const char *name = str_after(image_string(&loader.image, s->name), "[anon:");
+    char bare[80];
+    size_t size = name ? strlen(name) : 0;
+
+    if (!size || size > sizeof bare)
+        return;
+    str_copy(bare, size, name); /* without the bracket */
+    sys_prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, s->start, length(s), (unsigned long)bare);
+}
+
+static void protect_and_advise(size_t i)
+{
+    const struct image_segment *s = segment(i);
+    long error;
+
+    if (loader.segment_state[i] & SEGMENT_WRITABLE && s->prot != RW) {
+        error = sys_mprotect((void *)s->start, length(s), (int)s->prot);
+        if (error)
+            die("can't be restored: protection of 0x%lx (%s): %e", s->start, image_string(&loader.image, s->name), (int)error);
+    }
+    for (unsigned a = 0; a < sizeof advices / sizeof *advices; a++)
+        if (s->vm_flags & advices[a].flag)
+            advise(s, advices[a].advice);
+    if (s->kind == IMAGE_ANON)
+        restore_name(s);
+}
+
+/* Kernels before 6.13 have no guard regions; a mapping without access faults just the same. */
+static void install_guards(void)
+{
+    const struct image_guard *guard;
+    uint32_t size;
+
+    for (unsigned n = 0; (guard = image_record(&loader.image, IMAGE_REC_GUARDS, n, &size)); n++)
+        for (uint32_t i = 0; i < size / sizeof *guard; i++) {
+            void *at = (void *)guard[i].start;
+            uint64_t bytes = guard[i].end - guard[i].start;
+            long error = sys_madvise(at, bytes, MADV_GUARD_INSTALL);
+            if (error)
+                error = sys_mprotect(at, bytes, PROT_NONE);
+            if (error)
+                warn("no guard region at 0x%lx: %e", guard[i].start, (int)error);
+        }
+}
+
+/* After the guards, which can't be installed in locked memory. */
+static void lock_memory(void)
+{
+    uint64_t failed = 0;
+    long error = 0;
+
+    for (size_t i = 0; i < loader.image.segment_count; i++)
+        if (segment(i)->vm_flags & IMAGE_VM_LOCKED && !(loader.segment_state[i] & SEGMENT_IN_PLACE)) {
+            long e = sys_mlock2((void *)segment(i)->start, length(segment(i)), 0);
+            if (e) {
+                error = e;
+                failed += length(segment(i));
+            }
+        }
+    if (error)
+        warn("%lu bytes that were locked in memory are not: mlock: %e", failed, (int)error);
+}
+
+void segments_finish(void)
+{
+    for (size_t i = 0; i < loader.image.segment_count; i++)
+        if (!(loader.segment_state[i] & SEGMENT_IN_PLACE))
+            protect_and_advise(i);
+    install_guards();
+    lock_memory();
+}

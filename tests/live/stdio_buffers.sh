@@ -1,0 +1,5 @@
+#!/bin/bash
+# variants: root unpriv
+. "$TESTS/lib.sh"
+survive "$B/tests/live/stdio_buffers"
+same lines
