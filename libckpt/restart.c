@@ -37,6 +37,13 @@ static struct thread *main_slot(void)
     return NULL;
 }
 
+static char stand_in_stack[16384];
+
+static long stand_in_run(void *unused)
+{
+    park_stand_in();
+}
+
 _Noreturn void restart_entry(struct handoff *handoff)
 {
     struct thread *leader;
@@ -55,7 +62,9 @@ _Noreturn void restart_entry(struct handoff *handoff)
         leader->real_tid = lib.real_pid;
         park_return(leader);
     }
-    park_stand_in();
+    /* The loader's stack is about to go. */
+    call_on_stack(stand_in_run, NULL, stand_in_stack + sizeof stand_in_stack);
+    __builtin_unreachable();
 }
 
 static _Noreturn void give_up(unsigned phase)
