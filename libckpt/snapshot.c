@@ -85,6 +85,15 @@ static bool memory_is_locked(void)
     return true;
 }
 
+long fd_above_standard(long fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    long moved = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+    sys_close((int)fd);
+    return moved;
+}
+
 static long open_proc(struct snapshot *snapshot, const char *path, int *to)
 {
     long fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
@@ -110,6 +119,14 @@ static long start_child(struct snapshot *snapshot, struct engine *engine, void *
 
     if (error)
         return error;
+    for (int i = 0; i < 2; i++)
+        ends[i] = (int)fd_above_standard(ends[i]);
+    if (ends[0] < 0 || ends[1] < 0) {
+        for (int i = 0; i < 2; i++)
+            if (ends[i] >= 0)
+                sys_close(ends[i]);
+        return -EMFILE;
+    }
     engine->child_socket = ends[1];
     engine->program_locked = memory_is_locked();
     engine->program_total_vm = writer_total_vm();
@@ -173,7 +190,7 @@ static bool write_by_child(struct snapshot *snapshot, struct engine *engine, voi
         log_note("clone for a snapshot: %e; the program waits while its image is written", (int)child);
         return false;
     }
-    long error = plan_serve(snapshot->socket, SILENCE);
+    long error = plan_serve(snapshot, snapshot->socket, SILENCE);
     if (!error)
         return true;
     if (error == -ETIMEDOUT)

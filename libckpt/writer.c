@@ -193,7 +193,8 @@ static long open_file(struct engine *engine)
     struct stat st;
 
     snapshot->created = 1; /* before it is: the parent may die any time */
-    long fd = sys_open(snapshot->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    long fd = fd_above_standard(
+        sys_open(snapshot->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (fd >= 0 && (sys_fstat((int)fd, &st) || !S_ISREG(st.st_mode))) {
         sys_close((int)fd);
         fd = -EEXIST;
