@@ -1,6 +1,6 @@
 /* Two commands that start at once must not start two coordinators, nor may one of them find the port taken by a coordinator that doesn't
- * answer yet. Both look and start while they hold a lock on the scratch directory (flock(2) on the directory itself: no lock file to be left behind),
- * and `dmtcp_coordinator --daemon` returns only when it listens. */
+ * answer yet. Both look and start while they hold a lock on the scratch directory (flock(2) on the directory itself: no lock file to be
+ * left behind), and `dmtcp_coordinator --daemon` returns only when it listens. */
 #include "coordinator_start.h"
 
 #include <arpa/inet.h>
@@ -86,7 +86,8 @@ static enum answer probe(struct conf *conf, unsigned role, int *connection, long
     int problem = getaddrinfo(conf->coord_host, NULL, &hints, &list);
 
     if (problem)
-        die(FAIL_COORDINATOR, "coordinator's host %s: %s", conf->coord_host, problem == EAI_SYSTEM ? strerror(errno) : gai_strerror(problem));
+        die(FAIL_COORDINATOR, "coordinator's host %s: %s", conf->coord_host,
+            problem == EAI_SYSTEM ? strerror(errno) : gai_strerror(problem));
     conf->coord_address[0] = 0;
     for (struct addrinfo *at = list; at; at = at->ai_next) {
         char address[64];
@@ -120,7 +121,9 @@ static _Noreturn void die_of(enum answer answer, const struct conf *conf, long e
     case STRANGER:
         die(FAIL_COORDINATOR, "port %u of %s is in use by something that is no DMTCP coordinator; choose another port with -p", port, host);
     case OTHERS:
-        die(FAIL_COORDINATOR, "the coordinator at %s port %u is another user's or was started with another --tmpdir (its secret is not in %s); choose another port with -p",
+        die(FAIL_COORDINATOR,
+            "the coordinator at %s port %u is another user's or was started with another --tmpdir (its secret is not in %s); choose "
+            "another port with -p",
             host, port, conf->tmp_dir);
     case UNREACHABLE: break;
     }
@@ -370,7 +373,8 @@ static bool join_or_start(const struct options *options, struct conf *conf, unsi
     /* Where the start failed, somebody else may have taken the port meanwhile: then who? */
     answer = probe(conf, role, connection, &error);
     if (answer == NOBODY)
-        die(FAIL_COORDINATOR, "can't start a coordinator at %s port %u: %s", conf->coord_host, conf->coord_port, said[0] ? said : "it ended at once");
+        die(FAIL_COORDINATOR, "can't start a coordinator at %s port %u: %s", conf->coord_host, conf->coord_port,
+            said[0] ? said : "it ended at once");
     if (answer != OURS)
         die_of(answer, conf, error, "");
     return started;

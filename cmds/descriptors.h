@@ -2,8 +2,8 @@
 #ifndef DESCRIPTORS_H
 #define DESCRIPTORS_H
 
-/* First of all: a command may be started with standard descriptors closed. They are filled with /dev/null until the exec (close-on-exec), so
- * that no file or socket of ours gets their numbers and messages into it. */
+/* First of all: a command may be started with standard descriptors closed. They are filled with /dev/null until the exec (close-on-exec),
+ * so that no file or socket of ours gets their numbers and messages into it. */
 void descriptors_reserve_standard(void);
 
 /* Makes all from 3 on close-on-exec, those inherited from our caller included. For a child before it execs. */

@@ -5,9 +5,9 @@
 #define DIE_H
 
 enum fail {
-    FAIL_TOOL = 0, /* bad usage or input; nothing was started */
+    FAIL_TOOL = 0,        /* bad usage or input; nothing was started */
     FAIL_COORDINATOR = 1, /* the coordinator can't be reached or started */
-    FAIL_RESTART = 2, /* a restart failed after processes had been made; they are gone again */
+    FAIL_RESTART = 2,     /* a restart failed after processes had been made; they are gone again */
 };
 
 /* Before everything else: takes the command's name from argv[0] and DMTCP_FAIL_RC from the environment. */

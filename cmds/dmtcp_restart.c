@@ -1,5 +1,5 @@
-/* dmtcp_restart: brings a computation back from its images. Everything that can be checked is checked before the coordinator is asked, and the
- * coordinator agrees before the first process is made: never a half restart. */
+/* dmtcp_restart: brings a computation back from its images. Everything that can be checked is checked before the coordinator is asked, and
+ * the coordinator agrees before the first process is made: never a half restart. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -67,11 +67,13 @@ static void conf_for(struct conf *conf, const struct set_image *image, const str
     options_to_conf(options, conf);
 }
 
-/* Finds the coordinator and asks for its leave. The connection stays open until all processes run. One that was about to end with its last process
+/* Finds the coordinator and asks for its leave. The connection stays open until all processes run. One that was about to end with its last
+ * process
  * (--exit-on-last) may close on us; then there is none, and we begin anew as if we had come a moment later. */
 static int ask_leave(const struct options *options, struct conf *found, const struct image_set *set)
 {
-    struct proto_restart_begin begin = {.computation = set->computation, .generation = set->generation,
+    struct proto_restart_begin begin = {.computation = set->computation,
+                                        .generation = set->generation,
                                         .processes = set->images[0].image.header.processes,
                                         .interval = options->interval < 0 ? 0 : (uint32_t)options->interval + 1};
     static char payload[PROTO_MAX_PAYLOAD + 1];
@@ -83,7 +85,8 @@ static int ask_leave(const struct options *options, struct conf *found, const st
         if (connection >= 0)
             close(connection);
         connection = coordinator_find(options, found, PROTO_ROLE_RESTART);
-        error = msg_send(connection, PROTO_RESTART_BEGIN, &begin, sizeof begin, found->host_name, strlen(found->host_name), coordinator_deadline());
+        error = msg_send(connection, PROTO_RESTART_BEGIN, &begin, sizeof begin, found->host_name, strlen(found->host_name),
+                         coordinator_deadline());
         if (!error || error == -EPIPE)
             error = msg_receive(connection, &header, payload, sizeof payload, coordinator_deadline());
     }
@@ -92,7 +95,8 @@ static int ask_leave(const struct options *options, struct conf *found, const st
     if (!error && header.type != PROTO_WELCOME)
         error = -EPROTO;
     if (error)
-        die(FAIL_COORDINATOR, "the coordinator at %s port %u does not answer: %s", found->coord_host, found->coord_port, fmt_error((int)error));
+        die(FAIL_COORDINATOR, "the coordinator at %s port %u does not answer: %s", found->coord_host, found->coord_port,
+            fmt_error((int)error));
     return connection;
 }
 
@@ -116,8 +120,7 @@ int main(int argc, char **argv)
     first = options_read(&options, OPTIONS_RESTART, argc, argv);
     if (first >= argc && !options.restart_dir)
         die(FAIL_TOOL, "no image given (see %s --help)", die_name());
-    image_set_load(&set, argv + first, argc - first, options.restart_dir, options.no_strict != 1,
-                   options.mode == COORDINATOR_JOIN);
+    image_set_load(&set, argv + first, argc - first, options.restart_dir, options.no_strict != 1, options.mode == COORDINATOR_JOIN);
     conf_for(&conf, &set.images[0], &found, &options);
     directory_check(conf.ckpt_dir, options.ckpt_dir != NULL);
     if (options.restart_pause == 1)
@@ -129,7 +132,9 @@ int main(int argc, char **argv)
 
     workers = processors() / (unsigned)set.count;
     for (size_t i = 0; i < set.count; i++) {
-        struct restart_process request = {.image = &set.images[i], .conf = &conf, .workers = workers ? workers : 1,
+        struct restart_process request = {.image = &set.images[i],
+                                          .conf = &conf,
+                                          .workers = workers ? workers : 1,
                                           .pause = options.restart_pause > 1 ? (unsigned)options.restart_pause : 0,
                                           .fail_rc = (unsigned)(fail_rc() + FAIL_RESTART)};
         pid_t pid;

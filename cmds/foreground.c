@@ -30,7 +30,8 @@ static const struct {
     int signal;
     bool ends;
 } handed_on[] = {
-    {SIGHUP, true}, {SIGINT, true}, {SIGQUIT, true}, {SIGTERM, true}, {SIGUSR1, false}, {SIGUSR2, false}, {SIGALRM, false}, {SIGTSTP, false}, {SIGCONT, false}, {SIGWINCH, false},
+    {SIGHUP, true},   {SIGINT, true},   {SIGQUIT, true},  {SIGTERM, true},  {SIGUSR1, false},
+    {SIGUSR2, false}, {SIGALRM, false}, {SIGTSTP, false}, {SIGCONT, false}, {SIGWINCH, false},
 };
 enum { HANDED_ON = sizeof handed_on / sizeof *handed_on };
 
@@ -104,8 +105,8 @@ static _Noreturn void end_as(int status)
     exit(WEXITSTATUS(status));
 }
 
-/* The program has stopped: so do we, and the shell gets its prompt back. When we go on, so does it (if the shell has not continued the whole
- * group already). Not for SIGSTOP: who sends that to the program will continue the program, not us. */
+/* The program has stopped: so do we, and the shell gets its prompt back. When we go on, so does it (if the shell has not continued the
+ * whole group already). Not for SIGSTOP: who sends that to the program will continue the program, not us. */
 static void stop_too(void)
 {
     raise(SIGSTOP);
@@ -173,8 +174,8 @@ static enum verdict hear(int connection, uint64_t deadline)
     return header.type == PROTO_RESTART_DONE ? RUNNING : UNDECIDED;
 }
 
-/* A process ended before we knew that the set runs. That is a failed restart, or a program that had nothing left to do: the coordinator knows, if the
- * process got as far as joining. It hears of the end at the same moment as we do. */
+/* A process ended before we knew that the set runs. That is a failed restart, or a program that had nothing left to do: the coordinator
+ * knows, if the process got as far as joining. It hears of the end at the same moment as we do. */
 static void judge_early_end(const struct child *child, int connection)
 {
     const uint64_t wait_ns = 3000000000u;

@@ -23,7 +23,7 @@
 
 /* One of the two files that an image may be in. */
 struct version {
-    int fd; /* -1: not open */
+    int fd;     /* -1: not open */
     long error; /* of open or of the header, -errno; 0: *header is valid */
     dev_t device;
     ino_t inode;
@@ -264,18 +264,22 @@ static void check_complete(const struct image_set *set, const char *left_out, bo
 
     for (size_t i = 1; i < set->count; i++)
         if (chosen(&set->images[i])->processes != header->processes)
-            die(FAIL_TOOL, "%s is of a set of %u processes, but %s of one of %u", set->images[0].path, header->processes, set->images[i].path,
-                chosen(&set->images[i])->processes);
+            die(FAIL_TOOL, "%s is of a set of %u processes, but %s of one of %u", set->images[0].path, header->processes,
+                set->images[i].path, chosen(&set->images[i])->processes);
     if (set->count == header->processes)
         return;
     if (set->count > header->processes)
         die(FAIL_TOOL, "the set has %u processes, but %zu images were given", header->processes, set->count);
     if (left_out[0])
-        die(FAIL_TOOL, "%zu of the set's %u images are missing: %s belongs to it too", header->processes - set->count, header->processes, left_out);
+        die(FAIL_TOOL, "%zu of the set's %u images are missing: %s belongs to it too", header->processes - set->count, header->processes,
+            left_out);
     if (!others_join)
-        die(FAIL_TOOL, "%zu of the set's %u images are missing: there are no more beside %s; give them, or restart them on their host with --join-coordinator",
+        die(FAIL_TOOL,
+            "%zu of the set's %u images are missing: there are no more beside %s; give them, or restart them on their host with "
+            "--join-coordinator",
             header->processes - set->count, header->processes, set->images[0].path);
-    warn("%zu of the set's %u images are not here: waiting for another dmtcp_restart to bring them", header->processes - set->count, header->processes);
+    warn("%zu of the set's %u images are not here: waiting for another dmtcp_restart to bring them", header->processes - set->count,
+         header->processes);
 }
 
 static void check_user(const struct set_image *image)
@@ -305,7 +309,8 @@ static void check_processor(const struct set_image *image)
                 snprintf(list + strlen(list), sizeof list - strlen(list), " %s", cpu_feature_name(word, bit));
         }
     if (missing)
-        die(FAIL_TOOL, "%s: its program may use what this processor lacks (%s%s); restart it on a machine that has it, or try --no-strict-checking",
+        die(FAIL_TOOL,
+            "%s: its program may use what this processor lacks (%s%s); restart it on a machine that has it, or try --no-strict-checking",
             image->path, list + 1, missing > 4 ? " …" : "");
 }
 

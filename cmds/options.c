@@ -168,15 +168,21 @@ static bool take_noop(struct options *options, const struct row *row, const char
 #define F(name) offsetof(struct options, name)
 #define NOOP(option) {0, {option}, {0}, NULL, OPTIONS_LAUNCH, take_noop, 0, 0, 0, NULL}
 static const struct row rows[] = {
-    {'h', {"coord-host", "host"}, {"DMTCP_COORD_HOST", "DMTCP_HOST"}, "HOST", BOTH, take_text, F(coord_host), 0, 0, "coordinator's host (localhost)"},
+    {'h', {"coord-host", "host"}, {"DMTCP_COORD_HOST", "DMTCP_HOST"}, "HOST", BOTH, take_text, F(coord_host), 0, 0,
+     "coordinator's host (localhost)"},
     {'p', {"coord-port", "port"}, {"DMTCP_COORD_PORT", "DMTCP_PORT"}, "PORT", BOTH, take_number, F(port), 0, 65535,
      "coordinator's port (7779; 0: start one on any free port)"},
     {0, {"port-file"}, {0}, "FILE", BOTH, take_text, F(port_file), 0, 0, "write the coordinator's port number there"},
-    {'j', {"join-coordinator", "join"}, {0}, NULL, BOTH, take_mode, F(mode), 0, COORDINATOR_JOIN, "join a running coordinator; fail if there is none"},
-    {0, {"new-coordinator"}, {0}, NULL, BOTH, take_mode, F(mode), 0, COORDINATOR_NEW, "start a coordinator; fail if one runs on the port given"},
-    {0, {"any-coordinator"}, {0}, NULL, BOTH, take_mode, F(mode), 0, COORDINATOR_ANY, "join one, or start one in the background (default)"},
-    {'i', {"interval"}, {"DMTCP_CHECKPOINT_INTERVAL"}, "SECONDS", BOTH, take_number, F(interval), 0, 1000000000, "checkpoint that often; 0: only on request (default)"},
-    {0, {"coord-logfile"}, {"DMTCP_COORD_LOG_FILENAME"}, "FILE", BOTH, take_text, F(coord_log), 0, 0, "log of a coordinator that is started"},
+    {'j', {"join-coordinator", "join"}, {0}, NULL, BOTH, take_mode, F(mode), 0, COORDINATOR_JOIN,
+     "join a running coordinator; fail if there is none"},
+    {0, {"new-coordinator"}, {0}, NULL, BOTH, take_mode, F(mode), 0, COORDINATOR_NEW,
+     "start a coordinator; fail if one runs on the port given"},
+    {0, {"any-coordinator"}, {0}, NULL, BOTH, take_mode, F(mode), 0, COORDINATOR_ANY,
+     "join one, or start one in the background (default)"},
+    {'i', {"interval"}, {"DMTCP_CHECKPOINT_INTERVAL"}, "SECONDS", BOTH, take_number, F(interval), 0, 1000000000,
+     "checkpoint that often; 0: only on request (default)"},
+    {0, {"coord-logfile"}, {"DMTCP_COORD_LOG_FILENAME"}, "FILE", BOTH, take_text, F(coord_log), 0, 0,
+     "log of a coordinator that is started"},
     {0, {"gzip"}, {"DMTCP_GZIP"}, NULL, BOTH, take_switch, F(gzip), 0, 1, "compress images (default)"},
     {0, {"no-gzip"}, {0}, NULL, BOTH, take_switch, F(gzip), 0, 0, "don't: much faster, larger"},
     {'c', {"ckptdir"}, {"DMTCP_CHECKPOINT_DIR"}, "DIR", BOTH, take_text, F(ckpt_dir), 0, 0, "where images go (./)"},
@@ -188,19 +194,24 @@ static const struct row rows[] = {
     {0, {"ckpt-signal"}, {"DMTCP_SIGCKPT"}, "N", OPTIONS_LAUNCH, take_signal, F(ckpt_signal), 1, 64, "signal used internally (64)"},
     {0, {"enable-unique-checkpoint-filenames"}, {"DMTCP_UNIQUE_CKPT_PLUGIN"}, NULL, OPTIONS_LAUNCH, take_switch, F(unique_names), 0, 1,
      "a directory of its own for each checkpoint"},
-    {0, {"disable-unique-checkpoint-filenames"}, {0}, NULL, OPTIONS_LAUNCH, take_switch, F(unique_names), 0, 0, "each checkpoint replaces the last (default)"},
-    {0, {"allow-file-overwrite"}, {"DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES"}, NULL, OPTIONS_LAUNCH, take_switch, F(allow_overwrite), 0, 1,
+    {0, {"disable-unique-checkpoint-filenames"}, {0}, NULL, OPTIONS_LAUNCH, take_switch, F(unique_names), 0, 0,
+     "each checkpoint replaces the last (default)"},
+
+        {0, {"allow-file-overwrite"}, {"DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES"}, NULL, OPTIONS_LAUNCH, take_switch, F(allow_overwrite), 0, 1,
      "saved files may replace changed ones at restart"},
     {'t', {"tmpdir"}, {"DMTCP_TMPDIR"}, "DIR", BOTH, take_text, F(tmp_dir), 0, 0, "scratch directory ($TMPDIR or /tmp)"},
     {'q', {"quiet"}, {"DMTCP_QUIET"}, NULL, BOTH, take_quiet, F(quiet), 0, 2, "no notes; twice: no warnings"},
     {0, {0}, {"DMTCP_LOG_LEVEL"}, "error|warn|note|trace", BOTH, take_word, F(log_level), 0, 3, "what is logged (warn)"},
     {0, {0}, {"DMTCP_LOG_FILE"}, "FILE", BOTH, take_text, F(log_file), 0, 0, "where to (standard error)"},
     {0, {0}, {"DMTCP_GZIP_LEVEL"}, "1-9", BOTH, take_number, F(gzip_level), 1, 9, "effort of the compression (1)"},
-    {0, {0}, {"DMTCP_SNAPSHOT"}, "auto|always|never", BOTH, take_word, F(snapshot), 0, 2, "write images from a copy of the process (auto)"},
-    {0, {0}, {"DMTCP_FSYNC"}, NULL, BOTH, take_switch, F(fsync), 0, 1, "1 (default): images are on the disk before they count; 0: faster"},
+    {0, {0}, {"DMTCP_SNAPSHOT"}, "auto|always|never", BOTH, take_word, F(snapshot), 0, 2,
+     "write images from a copy of the process (auto)"},
+    {0, {0}, {"DMTCP_FSYNC"}, NULL, BOTH, take_switch, F(fsync), 0, 1,
+     "1 (default): images are on the disk before they count; 0: faster"},
     {0, {0}, {"DMTCP_DISABLE"}, "FEATURE,…", BOTH, take_features, 0, 0, 0, "kernel features not to use, for tests"},
 
-    {0, {"ckpt-open-files", "checkpoint-open-files"}, {"DMTCP_CKPT_OPEN_FILES"}, NULL, OPTIONS_LAUNCH, take_missing, 0, 0, 0, "images don't hold open files' contents yet"},
+    {0, {"ckpt-open-files", "checkpoint-open-files"}, {"DMTCP_CKPT_OPEN_FILES"}, NULL, OPTIONS_LAUNCH, take_missing, 0, 0, 0,
+     "images don't hold open files' contents yet"},
     {0, {"with-plugin"}, {"DMTCP_PLUGIN"}, "LIB[:LIB]", OPTIONS_LAUNCH, take_missing, 0, 0, 0, "plugins can't be loaded yet"},
     {0, {"modify-env"}, {0}, NULL, OPTIONS_LAUNCH, take_missing, 0, 0, 0, "the environment can't be changed at restart yet"},
     {0, {"pathvirt"}, {"DMTCP_PATH_MAPPING"}, NULL, OPTIONS_LAUNCH, take_missing, 0, 0, 0, "paths can't be mapped at restart yet"},
@@ -213,8 +224,9 @@ enum { ROWS = sizeof rows / sizeof *rows };
 
 static void print_usage(unsigned program)
 {
-    printf("usage: %s\n\n", program == OPTIONS_LAUNCH ? "dmtcp_launch [option]... [--] command [argument]...\nRuns a command under checkpoint control."
-                                                      : "dmtcp_restart [option]... image.dmtcp...\nBrings a computation back from its checkpoint images.");
+    printf("usage: %s\n\n",
+           program == OPTIONS_LAUNCH ? "dmtcp_launch [option]... [--] command [argument]...\nRuns a command under checkpoint control."
+                                     : "dmtcp_restart [option]... image.dmtcp...\nBrings a computation back from its checkpoint images.");
     for (int r = 0; r < ROWS; r++) {
         char left[128];
         size_t used = 0;

@@ -15,7 +15,7 @@ enum coordinator_mode { COORDINATOR_ANY = 0, COORDINATOR_JOIN = 1, COORDINATOR_N
 struct options {
     const char *coord_host, *port_file, *ckpt_dir, *tmp_dir, *restart_dir, *coord_log, *log_file;
     int64_t port;
-    int64_t mode; /* enum coordinator_mode */
+    int64_t mode;     /* enum coordinator_mode */
     int64_t interval; /* seconds, 0: never */
     int64_t gzip, gzip_level, fsync, snapshot;
     int64_t ckpt_signal, unique_names, allow_overwrite, no_strict;
@@ -24,9 +24,9 @@ struct options {
     int64_t disabled; /* enum feature bits */
 };
 
-/* Reads the environment and the options. Returns the index of the first word that is no option: for dmtcp_launch that of the command (all after it is the
- * command's own); for dmtcp_restart options may stand between the images, which have been moved to the end of argv. --help and --version print
- * and exit 0. Sets tell_level. */
+/* Reads the environment and the options. Returns the index of the first word that is no option: for dmtcp_launch that of the command (all
+ * after it is the command's own); for dmtcp_restart options may stand between the images, which have been moved to the end of argv. --help
+ * and --version print and exit 0. Sets tell_level. */
 int options_read(struct options *options, unsigned program, int argc, char **argv);
 
 /* Puts what was given over *conf: on launch over the defaults, on restart over what the image says. */

@@ -19,9 +19,9 @@
 #include "str.h"
 
 enum {
-    SCRIPT_DEPTH = 5, /* linux/fs/exec.c: an interpreter may be a script itself, so deep */
+    SCRIPT_DEPTH = 5,    /* linux/fs/exec.c: an interpreter may be a script itself, so deep */
     LINE_MAX_SIZE = 256, /* linux/include/uapi/linux/binfmts.h: BINPRM_BUF_SIZE */
-    HEADERS_MAX = 1024, /* program headers looked at */
+    HEADERS_MAX = 1024,  /* program headers looked at */
 };
 
 /* How messages name the program: "prog", or "prog (its interpreter /usr/bin/x)". */
@@ -203,8 +203,8 @@ static void take_word(const char **at, char *word, size_t size)
     *at += length;
 }
 
-/* What runs a file that is no ELF file: the interpreter of its #! line, or the shell (execvp(3), on ENOEXEC). For `#!/usr/bin/env NAME` also NAME, if it
- * can be seen which one that is. Dies for a file that is neither. */
+/* What runs a file that is no ELF file: the interpreter of its #! line, or the shell (execvp(3), on ENOEXEC). For `#!/usr/bin/env NAME`
+ * also NAME, if it can be seen which one that is. Dies for a file that is neither. */
 static void script_interpreters(int fd, const struct subject *subject, char *interpreter, char *by_env, size_t size)
 {
     char line[LINE_MAX_SIZE + 1], word[LINE_MAX_SIZE + 1];

@@ -1,6 +1,6 @@
-/* The program to be launched: found as execvp(3) finds it, and checked for what can't be preloaded into. The dynamic linker ignores LD_PRELOAD
- * silently for setuid programs, and a static or 32-bit one never looks at it; such a program would run outside checkpoint control and
- * nobody would know until the checkpoint is missing. */
+/* The program to be launched: found as execvp(3) finds it, and checked for what can't be preloaded into. The dynamic linker ignores
+ * LD_PRELOAD silently for setuid programs, and a static or 32-bit one never looks at it; such a program would run outside checkpoint
+ * control and nobody would know until the checkpoint is missing. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 

@@ -25,9 +25,15 @@
 
 static void fill_in(struct handoff *handoff, const struct restart_process *request)
 {
-    *handoff = (struct handoff){.magic = HANDOFF_MAGIC, .version = HANDOFF_VERSION, .size = sizeof *handoff,
-                                .image_fd = request->image->fd, .disabled = request->conf->disabled, .workers = request->workers,
-                                .debug_pause = request->pause, .fail_rc = request->fail_rc, .personality = ~0ull};
+    *handoff = (struct handoff){.magic = HANDOFF_MAGIC,
+                                .version = HANDOFF_VERSION,
+                                .size = sizeof *handoff,
+                                .image_fd = request->image->fd,
+                                .disabled = request->conf->disabled,
+                                .workers = request->workers,
+                                .debug_pause = request->pause,
+                                .fail_rc = request->fail_rc,
+                                .personality = ~0ull};
     str_copy(handoff->image_path, sizeof handoff->image_path, request->image->path);
     if (!conf_encode(request->conf, handoff->conf, sizeof handoff->conf))
         die(FAIL_TOOL, "%s: its settings don't fit: choose shorter paths", request->image->path);

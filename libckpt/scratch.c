@@ -149,6 +149,14 @@ void scratch_freeze(void)
     table->parents = table->ranges[0];
 }
 
+bool scratch_made_since(uint64_t start, uint64_t end)
+{
+    for (size_t i = table->inherited; i < table->count; i++)
+        if (table->ranges[i].start < end && start < table->ranges[i].end)
+            return true;
+    return table->ranges[0].start != table->parents.start && table->ranges[0].start < end && start < table->ranges[0].end;
+}
+
 void scratch_forget(void)
 {
     table = NULL;

@@ -4,8 +4,8 @@
  *   then, with the program running:  flags, pages, jobs, the file, siblings, chunks, sections, header, flush.
  *
  * It dies with the checkpoint thread: PR_SET_PDEATHSIG's signal finds the file and removes it. The signal is one that nobody sends to
- * process groups, and its handler looks whether the parent is really gone, so that a stray one does nothing. All others stay blocked as they
- * were in the checkpoint thread. */
+ * process groups, and its handler looks where it comes from, so that a stray one does nothing. (The thread also ends when the program execs:
+ * then getppid still answers, but nobody is left to take the image.) All others stay blocked as they were in the checkpoint thread. */
 #include "writer.h"
 
 #include <sys/prctl.h>
@@ -29,11 +29,17 @@ static void parent_died(int signal, siginfo_t *info, void *context)
 {
     struct snapshot *snapshot = writer_snapshot;
 
-    if (sys_getppid() == snapshot->parent)
+    if (info->si_pid != snapshot->parent && sys_getppid() == snapshot->parent)
         return;
     if (snapshot->created)
         sys_unlink(snapshot->temp_path);
     sys_exit_group(1);
+}
+
+/* Seen by people who list processes; the exit signal 0 hides it from the program. */
+static void take_name(void)
+{
+    sys_prctl(PR_SET_NAME, (unsigned long)"dmtcp_writer", 0, 0, 0);
 }
 
 static void die_with_parent(const struct snapshot *snapshot)
@@ -259,7 +265,8 @@ static long write_chunks(struct engine *engine)
     struct writer *own = NULL;
 
     count = count < WRITERS_MAX ? count : WRITERS_MAX;
-    count = count < engine->job_count ? count : engine->job_count ? (unsigned)engine->job_count : 1;
+    count = count < engine->job_count ? count : (unsigned)engine->job_count;
+    count = count ? count : 1;
     engine->first_pid = sys_getpid();
     for (unsigned i = 0; i < count; i++) {
         struct writer *writer = scratch_map(size, false);
@@ -329,6 +336,7 @@ static long prepare_and_write(struct engine *engine)
     long error;
 
     plan->snapshot = engine->snapshot;
+    plan->live = engine->in_place;
     if (!engine->in_place) {
         long pagemap = sys_open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
         if (pagemap < 0)
@@ -360,6 +368,7 @@ void engine_run(void *argument)
         scratch_freeze();
         close_others(engine);
         die_with_parent(snapshot);
+        take_name();
     }
     engine->file = -1;
     set_limits(engine->in_place, &file_size);

@@ -1,4 +1,5 @@
-# make install PREFIX= DESTDIR=, make uninstall, make demo. What is installed has the shape of build/: the commands find the library by their own path.
+# make install PREFIX= DESTDIR=, make uninstall, make demo. What is installed has the shape of build/: commands find the library by their
+# own path.
 INSTALL_BIN := $(DESTDIR)$(PREFIX)/bin
 INSTALL_LIB := $(DESTDIR)$(PREFIX)/lib/dmtcp
 INSTALL_INCLUDE := $(DESTDIR)$(PREFIX)/include
@@ -24,7 +25,7 @@ uninstall:
 # The packages come first: without zlib's archive there is no libckpt.so to build. A make of its own looks for the archives afresh.
 demo:
 	@mk/packages.sh build demo
-	@$(MAKE) --no-print-directory all
+	@+$(MAKE) --no-print-directory -s $(JOBS_FLAG) all
 	@tests/demo.sh $(B)
 
 .PHONY: install uninstall demo

@@ -1,7 +1,7 @@
 #!/bin/sh
-# packages.sh [LIST]...: makes sure that the Debian packages of these lists are there: `build`, `demo`, `test` (default: build test). Installs what is
-# missing when it runs as root or with a sudo that asks nothing; otherwise prints the one line to run, and exits 1 if it can't go on without. When
-# nothing is missing it does not touch the network.
+# packages.sh [LIST]...: makes sure that the Debian packages of these lists are there: `build`, `demo`, `test` (default: build test).
+# Installs what is missing when it runs as root or with a sudo that asks nothing; otherwise prints the one line to run, and exits 1 if it
+# can't go on without. When nothing is missing it does not touch the network.
 set -eu
 
 build='gcc make libc6-dev liburing-dev zlib1g-dev libmd-dev'

@@ -6,13 +6,14 @@ PATH=$(cd "$1" && pwd)/bin:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/dmtcp-demo.XXXXXX")
 export DMTCP_TMPDIR=$dir DMTCP_CHECKPOINT_DIR=$dir DMTCP_COORD_HOST=localhost
 program=
+# The interpreter itself: python3 may be a script that picks one, and a program's exec is not followed yet.
+python=$(python3 -c 'import sys; print(sys.executable)')
 
 cleanup() {
     local status=$?
     trap - EXIT
     dmtcp_command -q >/dev/null 2>&1 || true
-    [ -z "$program" ] || kill -9 "$program" 2>/dev/null || true
-    wait 2>/dev/null || true
+    { [ -z "$program" ] || kill -9 "$program"; wait; } 2>/dev/null || true
     rm -rf "$dir"
     [ $status = 0 ] || echo "demo: FAILED"
     exit $status
@@ -66,7 +67,7 @@ print("the four threads counted to", *counts, "- all by one process that was kil
 PYTHON
 
 show "dmtcp_launch python3 count.py &"
-dmtcp_launch --new-coordinator --port-file "$dir/port" python3 "$dir/count.py" "$dir" </dev/null 2>"$dir/launch.err" &
+dmtcp_launch --new-coordinator --port-file "$dir/port" "$python" "$dir/count.py" "$dir" </dev/null >"$dir/out" 2>"$dir/launch.err" &
 program=$!
 until_file "$dir/counts"
 until read -r _ _ _ slowest <"$dir/counts" && [ "$slowest" -ge 150 ]; do sleep 0.05; done # more than one that begins anew first says
@@ -81,8 +82,7 @@ image=$(echo "$dir"/ckpt_*.dmtcp)
 echo "an image of $(stat -c %s "$image") bytes: $(basename "$image")"
 
 show "kill -9 $program"
-kill -9 "$program"
-wait "$program" 2>/dev/null || true
+{ kill -9 "$program" && wait "$program"; } 2>/dev/null || true # without bash's own remark
 killed=$(cat "$dir/counts")
 rm "$dir/counts"
 echo "gone; it had got to: $killed"
@@ -99,4 +99,5 @@ echo "it runs again, and its first words are: $after"
 : >"$dir/end"
 wait "$program" || fail "the program ended with status $?"
 program=
+cat "$dir/out"
 printf '\n\033[1mdemo: it went on from where it was.\033[0m\n'

@@ -1,5 +1,5 @@
-/* What this processor offers to programs. A program looks once, when it starts, and from then on uses what it has seen (libc chose its memcpy, the
- * JIT compiler its vectors), so it can go on only where all of that exists. Free code; any thread. */
+/* What this processor offers to programs. A program looks once, when it starts, and from then on uses what it has seen (libc chose its
+ * memcpy, the JIT compiler its vectors), so it can go on only where all of that exists. Free code; any thread. */
 #ifndef CPU_H
 #define CPU_H
 

@@ -1,6 +1,6 @@
-/* craft_image FILE [name=number]...: writes the checkpoint image of a made-up process with one page of memory. The numbers: computation, pid, host,
- * generation, processes, uid, gzip, and for images that must be refused: version, machine, page_size, feature (a bit of cpu_features[0] that this
- * processor need not have). */
+/* craft_image FILE [name=number]...: writes the checkpoint image of a made-up process with one page of memory. The numbers: computation,
+ * pid, host, generation, processes, uid, gzip, and for images that must be refused: version, machine, page_size, feature (a bit of
+ * cpu_features[0] that this processor need not have). */
 #include <err.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ static struct {
     const char *name;
     uint64_t value;
 } fields[] = {
-    {"computation", 1}, {"pid", 100}, {"host", 1}, {"generation", 1}, {"processes", 1}, {"uid", 0}, {"gzip", 0}, {"version", 0}, {"machine", 0}, {"page_size", 0}, {"feature", 64},
+    {"computation", 1}, {"pid", 100}, {"host", 1},    {"generation", 1}, {"processes", 1}, {"uid", 0},
+    {"gzip", 0},        {"version", 0}, {"machine", 0}, {"page_size", 0},  {"feature", 64},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 

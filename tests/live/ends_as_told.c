@@ -1,5 +1,5 @@
-/* Ends, stops or counts signals as the file $STEP_DIR/how tells it at each step: "exit N", "signal N", "stop", "count" (signals so far, to the
- * file `counted`). */
+/* Ends, stops or counts signals as the file $STEP_DIR/how tells it at each step: "exit N", "signal N", "stop", "count" (signals so far, to
+ * the file `counted`), "say" (something to standard output, and whether that is a terminal). */
 #include <signal.h>
 
 #include "step.h"
@@ -43,6 +43,8 @@ int main(void)
         if (!strncmp(text, "handle", 6)) {
             CHECK(!sigaction(SIGINT, &action, NULL) && !sigaction(SIGUSR1, &action, NULL) && !sigaction(SIGTERM, &action, NULL));
         }
+        if (!strncmp(text, "say", 3))
+            dprintf(1, "said at step %d, %s\n", step_number_, isatty(1) && isatty(0) ? "to a terminal" : "to no terminal");
         if (!strncmp(text, "count", 5))
             write_counts();
     }
