@@ -29,8 +29,10 @@ static void read_handoff(uint64_t *stack)
     handoff->image_path[sizeof handoff->image_path - 1] = 0;
     handoff->conf[sizeof handoff->conf - 1] = 0;
     loader.handoff_fd = (int)number;
-    if (argc > 2 && str_to_number(loader.argv[2], 0, 1000, &number))
+    if (argc > 2 && str_to_number(loader.argv[2], 0, 1000, &number)) /* vdso.c's exec_again */
         loader.attempt = (unsigned)number;
+    if (argc > 3 && str_to_number(loader.argv[3], 0, INT32_MAX, &number))
+        syscall3(__NR_personality, (long)number, 0, 0);
 }
 
 static void read_conf(void)

@@ -13,9 +13,12 @@
 #include "loader.h"
 
 #include <elf.h>
+#include <sys/personality.h>
 
-/* With randomisation one attempt fails about once in 2^10 at worst, for images that fill much of the address space. */
-#define ATTEMPTS_MAX 20
+/* Random layouts differ by up to a terabyte; a program may have reserved more than that at just this end of the address space. So after
+ * some attempts the kernel is asked for the old layout, where mappings begin at a third of it. */
+#define ATTEMPTS_RANDOM 6
+#define ATTEMPTS_MAX 12
 
 static bool movable, same;
 
@@ -87,13 +90,16 @@ static long move_special(uint64_t delta)
 
 static _Noreturn void exec_again(void)
 {
-    char attempt[16];
-    char *argv[] = {loader.argv[0], loader.argv[1], attempt, NULL};
-    long error;
+    long before = syscall3(__NR_personality, 0xffffffff, 0, 0), error;
+    char attempt[16], personality_before[16];
+    char *argv[] = {loader.argv[0], loader.argv[1], attempt, personality_before, NULL};
 
     if (loader.attempt + 1 >= ATTEMPTS_MAX)
         die("can't be restored: this kernel's vDSO is in the way of its memory, and can't be moved");
     fmt(attempt, sizeof attempt, "%u", loader.attempt + 1);
+    fmt(personality_before, sizeof personality_before, "%u", (unsigned)before);
+    if (before >= 0 && loader.attempt >= ATTEMPTS_RANDOM)
+        syscall3(__NR_personality, before | ADDR_COMPAT_LAYOUT, 0, 0);
     error = syscall3(__NR_execve, (long)"/proc/self/exe", (long)argv, (long)loader.envp);
     die("can't be restored: exec of the loader: %e", (int)error);
 }

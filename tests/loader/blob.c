@@ -121,8 +121,7 @@ static void check_alone(void)
     for (unsigned i = 0; i < handoff_copy.loader_end - handoff_copy.loader_start; i += 4096) {
         unsigned char byte;
         long error = syscall3(__NR_mincore, (long)(handoff_copy.loader_start + i), 4096, (long)&byte);
-        bool ours = false; /* it may have lain where the plan has memory now: no, it must not have */
-        if (!error && !ours)
+        if (!error)
             fail("the loader is still mapped at %lx", handoff_copy.loader_start + i);
     }
 }
@@ -142,6 +141,8 @@ void blob_main(void)
         fail("the loader did not move");
     if ((handoff_copy.flags & p->flags_mask) != p->flags_value)
         fail("flags %x, not %x of %x", handoff_copy.flags, p->flags_value, p->flags_mask);
+    if (syscall3(__NR_personality, 0xffffffff, 0, 0) != p->personality)
+        fail("personality %lx, not %x", syscall3(__NR_personality, 0xffffffff, 0, 0), p->personality);
     if (sys_fcntl(handoff_copy.image_fd, F_GETFD, 0) < 0)
         fail("the image is not open");
     for (uint32_t i = 0; i < p->check_count; i++)

@@ -253,6 +253,7 @@ static void save_image(const char *path, const char *form)
     size_t size;
     int fd;
 
+    it.plan.personality = (unsigned)personality(0xffffffff);
     struct segment_list *p = segment(PLAN_ADDRESS, (sizeof it.plan + PAGE - 1) & ~(PAGE - 1), IMAGE_ANON, PROT_READ, 0, "");
     contents(p, PLAN_ADDRESS, &it.plan, sizeof it.plan, 0);
     qsort(it.list, it.count, sizeof *it.list, by_start);
@@ -443,6 +444,17 @@ static void case_sealed_in_the_way(void)
     ordinary();
     vdso_patched();
     segment(0x7f8000000000, 0x7fc000000000 - 0x7f8000000000, IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
+    it.disabled |= FEATURE_VDSO_MOVE;
+}
+
+/* Always, unless the layout changes altogether. */
+static void case_sealed_top_full(void)
+{
+    ordinary();
+    vdso_patched();
+    segment(0x7e0000000000, 0x7f2000000000 - 0x7e0000000000, IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
+    segment(0x7f2600000000, 0x7f3000000000 - 0x7f2600000000, IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
+    segment(0x7f3000100000, 0x7ffe00000000 - 0x7f3000100000, IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
     it.disabled |= FEATURE_VDSO_MOVE;
 }
 
@@ -759,6 +771,7 @@ static const struct {
     {"vdso_differs", case_vdso_differs},
     {"vdso_sealed", case_sealed_same},
     {"vdso_sealed_in_the_way", case_sealed_in_the_way},
+    {"vdso_sealed_top_full", case_sealed_top_full},
     {"vdso_sealed_nowhere", case_sealed_nowhere},
     {"vdso_really_sealed", case_really_sealed},
     {"vdso_really_sealed_in_the_way", case_really_sealed_in_the_way},

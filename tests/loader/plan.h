@@ -24,6 +24,7 @@ struct plan {
     uint64_t grow_from, grow_bytes; /* the stack grows down from there */
     uint64_t clock_gettime, gettimeofday, time, getcpu; /* the functions in the old vDSO */
     uint32_t flags_mask, flags_value; /* of the handoff */
+    uint32_t personality; /* expected */
     uint32_t loader_moved; /* 1: must not be at its link address */
     char print[8][64]; /* files copied to standard output, after "== name\n" */
 };
