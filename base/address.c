@@ -4,14 +4,14 @@
 
 #include "str.h"
 
-/* Dotted decimal as inet_pton(3) reads it: four parts, at most three digits each. Advances *at. */
+/* Dotted decimal as inet_pton(3) reads it: four parts, no leading zeros (some take them for octal). Advances *at. */
 static bool parse_v4(const char **at, uint8_t bytes[4])
 {
     for (int i = 0; i < 4; i++) {
         const char *start = *at;
         uint64_t part;
 
-        if (!str_number(at, 10, &part) || part > 255 || *at - start > 3)
+        if (!str_number(at, 10, &part) || part > 255 || *at - start > (*start == '0' ? 1 : 3))
             return false;
         bytes[i] = (uint8_t)part;
         if (i < 3 && *(*at)++ != '.')

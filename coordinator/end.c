@@ -146,7 +146,7 @@ void end_kill(struct client *waiter)
         return;
     }
     killing = true;
-    note("Killing all %u workers", worker_count());
+    note("killing %u worker%s", worker_count(), worker_count() == 1 ? "" : "s");
     LIST_EACH(worker, worker_list(), struct worker, link)
         tell_to_end(worker);
     timer_after(&kill_timer, KILL_SECONDS * SECOND_NS);

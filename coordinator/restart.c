@@ -79,7 +79,7 @@ static void finish(void)
     char name[UPID_TEXT_MAX];
 
     upid_text(&computation.name, name);
-    note("Worker resumed execution; all %u process%s of computation %s, generation %u", set_size(), set_size() == 1 ? "" : "es", name,
+    note("Worker resumed execution; %u process%s of computation %s, generation %u", set_size(), set_size() == 1 ? "" : "es", name,
          set_generation());
     set_end();
     release_clients(NULL);

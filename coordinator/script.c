@@ -26,7 +26,7 @@ static const char *directory;
  * hosts, and the function each_host. */
 static const char body[] =
     "\n"
-    "hostfile= ckptdir=${DMTCP_CHECKPOINT_DIR:-} restartdir= tmpdir= strict=yes interval= logfile=\n"
+    "hostfile='' ckptdir=${DMTCP_CHECKPOINT_DIR:-} restartdir='' tmpdir='' strict=yes interval='' logfile=''\n"
     "\n"
     "fail() {\n"
     "    echo \"${0##*/}: $*\" >&2\n"
@@ -248,7 +248,8 @@ static void put_head(FILE *out, const char *computation_name, unsigned hosts)
     fprintf(out, "#!/bin/sh\n# Restarts checkpoint %u of computation ", set_generation());
     put_comment(out, computation_name);
     fprintf(out, ", taken %s: %u process%s on %u host%s.\n", date, set_size(), set_size() == 1 ? "" : "es", hosts, hosts == 1 ? "" : "s");
-    fprintf(out, "# Written by dmtcp_coordinator " DMTCP_VERSION ". To restart a host's images elsewhere, change its name below, or give --hostfile.\n");
+    fprintf(out, "# Written by dmtcp_coordinator " DMTCP_VERSION ". To restart a host's images elsewhere, change its name below, or give --hostfile.\n"
+                 "\n# shellcheck disable=SC2016,SC2317 # paths are meant as they stand; each_host calls what it is given\n");
     fprintf(out, "\ncomputation=");
     put_quoted(out, computation_name);
     fprintf(out, "\ndmtcp_bin=");

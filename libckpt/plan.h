@@ -51,7 +51,7 @@ struct plan {
     struct scratch_array guards; /* struct image_guard */
     struct scratch_array saved; /* contents copied while the program stood still */
     uint64_t pages; /* in all runs */
-    bool locked; /* the program has locked memory, which a child does not inherit */
+    bool live; /* the pages are the program's own, not a frozen copy of them */
 };
 
 static inline struct segment *plan_segment(const struct plan *plan, size_t index)

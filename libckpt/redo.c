@@ -208,7 +208,7 @@ static void give_back(struct redo_slot *slot)
     __atomic_store_n(&slot->owner, 0, __ATOMIC_RELEASE);
 }
 
-/* A free slot, or one that this thread left by a longjmp: frames below the stack pointer are no more. */
+/* A free slot, or one that this thread left by a longjmp: whatever could come back to it lay below the stack pointer. */
 static struct redo_slot *claim(struct thread *thread, ucontext_t *context)
 {
     unsigned start = (unsigned)thread->tid % REDO_SLOTS;
@@ -223,7 +223,7 @@ static struct redo_slot *claim(struct thread *thread, ucontext_t *context)
             return slot;
     }
     for (unsigned i = 0; i < REDO_SLOTS && !(context->uc_stack.ss_flags & SS_ONSTACK); i++)
-        if (redo_slots[i].owner == tid && redo_slots[i].sp < register_sp(context))
+        if (redo_slots[i].owner == tid && redo_slots[i].sp <= register_sp(context))
             return &redo_slots[i];
     return NULL;
 }

@@ -2,7 +2,9 @@
  *
  * Private anonymous memory: pages that are present or in swap. The frozen copy shares them with the program, the kernel copies on
  * write, so they can be written to the file from where they are; those in swap might turn out to be guards (kernels 6.13 and 6.14 show
- * them so) and those of a mapping with MADV_FREE pages may turn to zeros under the reader's eyes, so these are copied first.
+ * them so) and those of a mapping with MADV_FREE pages may turn to zeros under the reader's eyes, so these are copied first. So is everything
+ * when a process writes its own image: asynchronous input may still arrive, and a page that changes after its checksum was taken would make
+ * the image worthless.
  *
  * Private file mappings: every page up to the file's end, so that a restart does not need the file. Pages that the program never wrote to are
  * marked clean. A page that it did write to is stored even if it is all zeros, a clean one is not: a page in no run reads as zeros in
@@ -50,7 +52,7 @@ static long add_guard(struct plan *plan, uint64_t from, uint64_t to)
 static long found_anonymous(void *arg, uint64_t from, uint64_t to, unsigned state)
 {
     struct finding *finding = arg;
-    bool copy = state & PAGE_SWAPPED || finding->segment->flags & SEGMENT_LAZY;
+    bool copy = state & PAGE_SWAPPED || finding->segment->flags & SEGMENT_LAZY || finding->plan->live;
 
     if (state & PAGE_GUARD)
         return add_guard(finding->plan, from, to);

@@ -31,6 +31,8 @@ bool scratch_covers(uint64_t start, uint64_t end, uint64_t *skip_start, uint64_t
 /* In a child, before it maps anything: from now on scratch_covers speaks of the parent's mappings only. Where the parent has a mapping that the
  * child did not inherit, the child's own scratch may lie. */
 void scratch_freeze(void);
+/* Does a mapping made since scratch_freeze touch [start, end)? */
+bool scratch_made_since(uint64_t start, uint64_t end);
 
 /* After a restart: the mappings did not come back; forget them. */
 void scratch_forget(void);

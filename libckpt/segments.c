@@ -140,6 +140,7 @@ long plan_read_maps(struct plan *plan, int maps)
     return more ? snapshot_fail(plan->snapshot, more, "read /proc/self/maps: %e", (int)more) : 0;
 }
 
+/* The child's own new mappings may fill the very hole that it looks for, and count as one. */
 long plan_mark_absent(struct plan *plan, int maps)
 {
     struct maps_reader reader;
@@ -156,6 +157,9 @@ long plan_mark_absent(struct plan *plan, int maps)
     }
     for (; !more && i < count; i++)
         plan_segment(plan, i)->flags |= SEGMENT_ABSENT;
+    for (i = 0; i < count; i++)
+        if (scratch_made_since(plan_segment(plan, i)->image.start, plan_segment(plan, i)->image.end))
+            plan_segment(plan, i)->flags |= SEGMENT_ABSENT;
     return more ? snapshot_fail(plan->snapshot, more, "read /proc/self/maps: %e", (int)more) : 0;
 }
 

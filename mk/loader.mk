@@ -16,7 +16,7 @@ test-programs: $(LOADER_CASE)
 
 $(B)/tests/loader/blob: tests/loader/blob.c $(B)/lib/libbase.a $(MEM_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(FREE) -Itests/loader -fno-pie -no-pie -nostdlib -static -MF $@.d -o $@ $< $(B)/lib/libbase.a $(MEM_OBJ) \
+	$(CC) $(FREE) -Itests/loader -fno-pie -nostdlib -static -MF $@.d -o $@ $< $(B)/lib/libbase.a $(MEM_OBJ) \
 	    -Wl,-Ttext-segment=0x10000000 -Wl,-z,noexecstack -Wl,--build-id=none
 
 $(B)/tests/loader/loader_case: $(call obj,tests/loader/loader_case.c tests/image/image_build.c) $(B)/lib/libbase.a

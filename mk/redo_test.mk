@@ -6,3 +6,7 @@ $(REDO_TEST): $(B)/tests/live/%: tests/live/%.c $(REDO_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(COMMON) -Itests/live -Ilibckpt -Ilibckpt/$(ARCH) -MF $@.d -o $@ $< $(REDO_OBJ) -rdynamic -pthread -lrt
 
+
+$(B)/tests/live/wrap_signal: tests/live/wrap_signal.c $(call obj,libckpt/wrap/signal.c libckpt/wrap/wrap.c libckpt/ckpt_signal.c)
+	@mkdir -p $(@D)
+	$(CC) $(COMMON) -Itests/live -Ilibckpt -Ilibckpt/wrap -MF $@.d -o $@ $(filter %.c %.o,$^) -rdynamic -pthread -ldl

@@ -226,6 +226,7 @@ stop_coordinator() {
 cleanup() {
     local status=$? pid
     trap - EXIT
+    exec 2>/dev/null # the shell would tell of every job killed, after the reason of the failure
     [ "$COORDINATOR" ] && command_done -q
     for pid in $(pids_below ${PROGRAM:-}) $PROGRAM $COORDINATOR; do
         kill -9 "$pid" 2>/dev/null

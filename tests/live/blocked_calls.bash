@@ -1,4 +1,4 @@
-# blocked_calls MODE CHECKPOINTS RESTARTS: the driver of the two blocked_calls tests.
+# blocked_calls CHECKPOINTS RESTARTS WITHOUT...: the driver of the blocked_calls tests.
 
 timeouts() { cut -d' ' -f1 "$STEP_DIR/timeouts" 2>/dev/null || echo 0; }
 
@@ -21,11 +21,12 @@ many_checkpoints() {
 }
 
 blocked_calls() {
-    local mode=$1 checkpoints=$2 restarts=$3 step=1
+    local checkpoints=$1 restarts=$2 step=1
+    shift 2
     trap 'status=$?; remove_ipc; (exit $status); cleanup' EXIT
     export DMTCP_FSYNC=0
     start_coordinator
-    launch "$B/tests/live/blocked_calls" "$mode"
+    launch "$B/tests/live/blocked_calls" "$@"
     await_step 1 "all threads are blocked"
     many_checkpoints "$checkpoints"
     for ((i = 0; i <= restarts; i++)); do

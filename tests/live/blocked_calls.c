@@ -7,7 +7,7 @@
  *   timed          call() runs into its timeout, again and again
  *   released       call() blocks until main, once a step, does what lets it go, and then has all that it asked for
  *   interruptible  call() blocks for good; the program's own signal must give EINTR, and nothing else may
- * Arguments: "all", or "plain" for the rows that need no descriptor beyond regular files. */
+ * Arguments: what to leave out (needs_text). */
 #include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <mqueue.h>
@@ -56,7 +56,10 @@ struct blocked {
 };
 
 enum group { TIMED, RELEASED, INTERRUPTIBLE };
-enum { DESCRIPTORS = 1 };
+
+/* What a row needs; rows can be left out by it. */
+enum { PIPES = 1, SOCKETS = 2, QUEUES = 4, AIO = 8, TIMERS = 16, CHILDREN = 32, LOCKS = 64 };
+static const char *const needs_text[] = {"pipes", "sockets", "queues", "aio", "timers", "children", "locks"};
 
 struct kind {
     const char *name;
@@ -997,48 +1000,48 @@ static const struct kind kinds[] = {
     {"clock_nanosleep(ABSTIME)", TIMED, 0, NULL, call_clock_nanosleep_absolute, NULL},
     {"usleep", TIMED, 0, NULL, call_usleep, NULL},
     {"poll(nothing, T)", TIMED, 0, NULL, call_poll_nothing, NULL},
-    {"poll(pipe, T)", TIMED, DESCRIPTORS, make_pipe, call_poll_timed, NULL},
+    {"poll(pipe, T)", TIMED, PIPES, make_pipe, call_poll_timed, NULL},
     {"ppoll(T)", TIMED, 0, NULL, call_ppoll_timed, NULL},
     {"select(nothing, T)", TIMED, 0, NULL, call_select_nothing, NULL},
-    {"select(pipe, T)", TIMED, DESCRIPTORS, make_pipe, call_select_timed, NULL},
+    {"select(pipe, T)", TIMED, PIPES, make_pipe, call_select_timed, NULL},
     {"pselect(T)", TIMED, 0, NULL, call_pselect_timed, NULL},
-    {"epoll_wait(T)", TIMED, DESCRIPTORS, make_epoll, call_epoll_timed, NULL},
-    {"epoll_pwait(T)", TIMED, DESCRIPTORS, make_epoll, call_epoll_pwait_timed, NULL},
-    {"epoll_pwait2(T)", TIMED, DESCRIPTORS, make_epoll, call_epoll_pwait2_timed, NULL},
+    {"epoll_wait(T)", TIMED, PIPES, make_epoll, call_epoll_timed, NULL},
+    {"epoll_pwait(T)", TIMED, PIPES, make_epoll, call_epoll_pwait_timed, NULL},
+    {"epoll_pwait2(T)", TIMED, PIPES, make_epoll, call_epoll_pwait2_timed, NULL},
     {"futex(WAIT, T)", TIMED, 0, NULL, call_futex_timed, NULL},
     {"futex(WAIT_BITSET, T)", TIMED, 0, NULL, call_futex_absolute, NULL},
     {"pthread_cond_timedwait", TIMED, 0, make_condition, call_condition_timed, NULL},
     {"sem_timedwait", TIMED, 0, make_posix_semaphore, call_sem_timed, NULL},
     {"semtimedop", TIMED, 0, make_semaphore, call_semop_timed, NULL},
     {"sigtimedwait", TIMED, 0, NULL, call_sigtimedwait, NULL},
-    {"recv(SO_RCVTIMEO)", TIMED, DESCRIPTORS, make_pair_timeouts, call_recv_timed, NULL},
-    {"send(SO_SNDTIMEO)", TIMED, DESCRIPTORS, make_pair_timeouts, call_send_timed, NULL},
-    {"io_getevents", TIMED, DESCRIPTORS, make_aio, call_io_getevents, NULL},
-    {"mq_timedreceive", TIMED, DESCRIPTORS, make_mq, call_mq_timed, NULL},
-    {"read(timerfd)", TIMED, DESCRIPTORS, make_timerfd, call_timerfd, NULL},
+    {"recv(SO_RCVTIMEO)", TIMED, SOCKETS, make_pair_timeouts, call_recv_timed, NULL},
+    {"send(SO_SNDTIMEO)", TIMED, SOCKETS, make_pair_timeouts, call_send_timed, NULL},
+    {"io_getevents", TIMED, AIO, make_aio, call_io_getevents, NULL},
+    {"mq_timedreceive", TIMED, QUEUES, make_mq, call_mq_timed, NULL},
+    {"read(timerfd)", TIMED, TIMERS, make_timerfd, call_timerfd, NULL},
 
-    {"read(pipe)", RELEASED, DESCRIPTORS, make_pipe, take_byte, write_byte},
-    {"readv", RELEASED, DESCRIPTORS, make_pipe, call_readv, release_readv},
-    {"read(socket)", RELEASED, DESCRIPTORS, make_pair, take_byte, write_byte},
-    {"recvmsg", RELEASED, DESCRIPTORS, make_pair, call_recvmsg, write_byte},
-    {"recv(MSG_WAITALL)", RELEASED, DESCRIPTORS, make_pair_half, call_recv_all, release_recv_all},
-    {"write(pipe, much)", RELEASED, DESCRIPTORS, make_pipe, call_write_big, release_read_big},
-    {"writev(pipe, much)", RELEASED, DESCRIPTORS, make_pipe, call_writev_big, release_read_big},
-    {"write(socket, much)", RELEASED, DESCRIPTORS, make_pair, call_write_big, release_read_big},
-    {"send(much)", RELEASED, DESCRIPTORS, make_pair, call_send_big, release_read_big},
-    {"sendmsg(much)", RELEASED, DESCRIPTORS, make_pair, call_sendmsg_big, release_read_big},
-    {"accept4", RELEASED, DESCRIPTORS, make_listener, call_accept, release_accept},
-    {"connect", RELEASED, DESCRIPTORS, make_full_listener, call_connect, release_connect},
-    {"open(FIFO)", RELEASED, DESCRIPTORS, make_fifo, call_open_fifo, release_open_fifo},
-    {"read(eventfd)", RELEASED, DESCRIPTORS, make_eventfd, call_eventfd, release_eventfd},
-    {"poll", RELEASED, DESCRIPTORS, make_pipe, call_poll, write_byte},
-    {"select", RELEASED, DESCRIPTORS, make_pipe, call_select, write_byte},
-    {"epoll_wait", RELEASED, DESCRIPTORS, make_epoll, call_epoll, write_byte},
-    {"wait4", RELEASED, DESCRIPTORS, make_child, call_wait4, release_child},
-    {"waitid", RELEASED, DESCRIPTORS, make_child, call_waitid, release_child},
-    {"flock", RELEASED, DESCRIPTORS, make_flock, call_flock, release_flock},
-    {"fcntl(F_OFD_SETLKW)", RELEASED, DESCRIPTORS, make_record_lock, call_record_lock, release_record_lock},
-    {"mq_receive", RELEASED, DESCRIPTORS, make_mq, call_mq_receive, release_mq},
+    {"read(pipe)", RELEASED, PIPES, make_pipe, take_byte, write_byte},
+    {"readv", RELEASED, PIPES, make_pipe, call_readv, release_readv},
+    {"read(socket)", RELEASED, SOCKETS, make_pair, take_byte, write_byte},
+    {"recvmsg", RELEASED, SOCKETS, make_pair, call_recvmsg, write_byte},
+    {"recv(MSG_WAITALL)", RELEASED, SOCKETS, make_pair_half, call_recv_all, release_recv_all},
+    {"write(pipe, much)", RELEASED, PIPES, make_pipe, call_write_big, release_read_big},
+    {"writev(pipe, much)", RELEASED, PIPES, make_pipe, call_writev_big, release_read_big},
+    {"write(socket, much)", RELEASED, SOCKETS, make_pair, call_write_big, release_read_big},
+    {"send(much)", RELEASED, SOCKETS, make_pair, call_send_big, release_read_big},
+    {"sendmsg(much)", RELEASED, SOCKETS, make_pair, call_sendmsg_big, release_read_big},
+    {"accept4", RELEASED, SOCKETS, make_listener, call_accept, release_accept},
+    {"connect", RELEASED, SOCKETS, make_full_listener, call_connect, release_connect},
+    {"open(FIFO)", RELEASED, PIPES, make_fifo, call_open_fifo, release_open_fifo},
+    {"read(eventfd)", RELEASED, PIPES, make_eventfd, call_eventfd, release_eventfd},
+    {"poll", RELEASED, PIPES, make_pipe, call_poll, write_byte},
+    {"select", RELEASED, PIPES, make_pipe, call_select, write_byte},
+    {"epoll_wait", RELEASED, PIPES, make_epoll, call_epoll, write_byte},
+    {"wait4", RELEASED, PIPES | CHILDREN, make_child, call_wait4, release_child},
+    {"waitid", RELEASED, PIPES | CHILDREN, make_child, call_waitid, release_child},
+    {"flock", RELEASED, LOCKS, make_flock, call_flock, release_flock},
+    {"fcntl(F_OFD_SETLKW)", RELEASED, LOCKS, make_record_lock, call_record_lock, release_record_lock},
+    {"mq_receive", RELEASED, QUEUES, make_mq, call_mq_receive, release_mq},
     {"pthread_cond_wait", RELEASED, 0, make_condition, call_condition, release_condition},
     {"futex(WAIT)", RELEASED, 0, NULL, call_futex, release_futex},
     {"sem_wait", RELEASED, 0, make_posix_semaphore, call_sem_wait, release_sem},
@@ -1052,12 +1055,12 @@ static const struct kind kinds[] = {
 
     {"pause", INTERRUPTIBLE, 0, NULL, call_pause, NULL},
     {"nanosleep(long)", INTERRUPTIBLE, 0, NULL, call_long_sleep, NULL},
-    {"read(pipe, interrupted)", INTERRUPTIBLE, DESCRIPTORS, make_pipe, call_long_read, NULL},
+    {"read(pipe, interrupted)", INTERRUPTIBLE, PIPES, make_pipe, call_long_read, NULL},
     {"poll(interrupted)", INTERRUPTIBLE, 0, NULL, call_long_poll, NULL},
     {"select(interrupted)", INTERRUPTIBLE, 0, NULL, call_long_select, NULL},
     {"semop(interrupted)", INTERRUPTIBLE, 0, make_semaphore, call_long_semop, NULL},
     {"sem_wait(interrupted)", INTERRUPTIBLE, 0, make_posix_semaphore, call_long_sem_wait, NULL},
-    {"send(interrupted)", INTERRUPTIBLE, DESCRIPTORS, make_pair, call_partial_write, NULL},
+    {"send(interrupted)", INTERRUPTIBLE, SOCKETS, make_pair, call_partial_write, NULL},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -1105,14 +1108,20 @@ static void *report(void *unused)
 
 int main(int argc, char **argv)
 {
-    bool all = argc > 1 && !strcmp(argv[1], "all");
     struct sigaction action = {.sa_handler = on_signal};
     pthread_attr_t attribute;
     pthread_t reporter;
     sigset_t set;
     struct rlimit limit;
-    unsigned kind = 0, round = 0;
+    unsigned kind = 0, round = 0, without = 0;
 
+    for (int i = 1; i < argc; i++) {
+        unsigned n = 0;
+        while (n < sizeof needs_text / sizeof *needs_text && strcmp(argv[i], needs_text[n]))
+            n++;
+        CHECK(n < sizeof needs_text / sizeof *needs_text);
+        without |= 1u << n;
+    }
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = limit.rlim_max < 4000 ? limit.rlim_max : 4000;
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -1126,7 +1135,7 @@ int main(int argc, char **argv)
     ZERO(pthread_attr_setstacksize(&attribute, 65536));
 
     for (unsigned i = 0; i < THREADS; i++, kind = (kind + 1) % KINDS) {
-        while (!all && kinds[kind].needs & DESCRIPTORS)
+        while (kinds[kind].needs & without)
             kind = (kind + 1) % KINDS;
         blocked[i].kind = &kinds[kind];
         blocked[i].index = i;

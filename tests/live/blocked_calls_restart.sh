@@ -1,7 +1,7 @@
 #!/bin/bash
-# Those that need no pipes, sockets or children, over restarts too.
+# Those whose objects come back, over restarts too.
 # variants: root unpriv
 # limit: 120
 . "$TESTS/lib.sh"
 . "$TESTS/live/blocked_calls.bash"
-blocked_calls plain 10 2
+blocked_calls 10 2 sockets queues aio timers children locks

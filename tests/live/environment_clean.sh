@@ -2,7 +2,7 @@
 # The program sees the environment, the descriptors and the limits that it would see without us.
 # variants: root unpriv
 . "$TESTS/lib.sh"
-look='env | grep -v ^_= | sort; ls /proc/self/fd; ulimit -a; trap; cat /proc/$$/status | grep -E "^(Sig(Blk|Ign)|NoNewPrivs|Seccomp|Cap)"; umask'
+look='env | grep -v ^_= | sort; ls /proc/self/fd; ulimit -a; trap; cat /proc/self/status | grep -E "^(Sig(Blk|Ign)|NoNewPrivs|Seccomp|Cap)"; umask'
 start_coordinator
 for preload in "" /nonexistent/mine.so; do
     rm -f plain.txt under.txt

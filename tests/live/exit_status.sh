@@ -34,7 +34,7 @@ for i in 1 2; do
 done
 
 rm "$STEP_DIR/end"
-for signal in TERM SEGV INT; do
+for signal in TERM SEGV HUP; do # not INT: the shell has it ignored in the background
     restart
     await_running "restart"
     kill -$signal "$(program_pid)"

@@ -1,4 +1,5 @@
-/* Interval timers, POSIX timers, alarm: a checkpoint neither stops nor rearms them. */
+/* Interval timers, POSIX timers, alarm: a checkpoint neither stops nor rearms them. With an argument, timers that call a function
+ * in a thread (for which libc has a thread of its own, all signals blocked). */
 #include <signal.h>
 #include <sys/time.h>
 
@@ -20,7 +21,7 @@ static void count(union sigval value)
     __atomic_add_fetch((int *)value.sival_ptr, 1, __ATOMIC_SEQ_CST);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct sigaction action = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART};
     struct itimerval interval = {{0, 5000}, {0, 5000}}, now;
@@ -34,7 +35,8 @@ int main(void)
     CHECK(sigaction(SIGALRM, &action, NULL) == 0 && sigaction(SIGRTMIN + 1, &action, NULL) == 0);
     CHECK(setitimer(ITIMER_REAL, &interval, NULL) == 0);
     CHECK(timer_create(CLOCK_MONOTONIC, &event, &posix) == 0 && timer_settime(posix, 0, &spec, NULL) == 0);
-    CHECK(timer_create(CLOCK_MONOTONIC, &in_thread, &threaded) == 0 && timer_settime(threaded, 0, &spec, NULL) == 0);
+    if (argc > 1)
+        CHECK(timer_create(CLOCK_MONOTONIC, &in_thread, &threaded) == 0 && timer_settime(threaded, 0, &spec, NULL) == 0);
     CHECK(timer_create(CLOCK_MONOTONIC, &event, &long_one) == 0 && timer_settime(long_one, 0, &far, NULL) == 0);
     clock_gettime(CLOCK_MONOTONIC, &start);
     while (step()) {
@@ -42,7 +44,7 @@ int main(void)
 
         UNTIL(ticks[0] > before[0] + 3);
         UNTIL(ticks[2] > before[2] + 3);
-        UNTIL(*(volatile int *)&thread_ticks > in_threads + 3);
+        UNTIL(argc == 1 || *(volatile int *)&thread_ticks > in_threads + 3);
         CHECK(getitimer(ITIMER_REAL, &now) == 0 && now.it_interval.tv_usec == 5000);
         CHECK(timer_gettime(long_one, &left) == 0);
         clock_gettime(CLOCK_MONOTONIC, &end);

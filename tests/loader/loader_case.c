@@ -5,6 +5,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,7 +15,9 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -56,6 +59,7 @@ static struct {
     unsigned guards;
     uint32_t disabled;
     bool place_brk;
+    bool seal; /* the loader's vDSO is sealed before it runs */
     unsigned chunk_pages;
     /* what must come of it */
     const char *message; /* part of the loader's last line; the restart must fail */
@@ -465,6 +469,21 @@ static void case_sealed_same(void)
     it.disabled |= FEATURE_VDSO_MOVE;
 }
 
+/* As some kernels do from the start (CONFIG_MSEAL_SYSTEM_MAPPINGS). */
+static void case_really_sealed(void)
+{
+    ordinary();
+    vdso_patched();
+    it.seal = true;
+}
+
+static void case_really_sealed_in_the_way(void)
+{
+    case_sealed_in_the_way();
+    it.disabled = 0;
+    it.seal = true;
+}
+
 static void case_brk_placed(void)
 {
     ordinary();
@@ -476,6 +495,14 @@ static void case_brk_placed(void)
     /* what used to be just below the heap */
     filled(segment(0x30000000 - 64 * PAGE, 64 * PAGE, IMAGE_ANON, RW, 0, ""), 0x30000000 - 64 * PAGE, 64 * PAGE);
     it.plan.loader_moved = 1;
+}
+
+/* Neither way: must not go on with a heap that corrupts itself. */
+static void case_brk_lost(void)
+{
+    case_brk_placed();
+    it.place_brk = false;
+    it.message = "its heap can't be put back";
 }
 
 static const char *file_path(void)
@@ -733,9 +760,12 @@ static const struct {
     {"vdso_sealed", case_sealed_same},
     {"vdso_sealed_in_the_way", case_sealed_in_the_way},
     {"vdso_sealed_nowhere", case_sealed_nowhere},
+    {"vdso_really_sealed", case_really_sealed},
+    {"vdso_really_sealed_in_the_way", case_really_sealed_in_the_way},
     {"loader_in_the_way", case_loader_in_the_way},
     {"crowded", case_crowded},
     {"brk_placed", case_brk_placed},
+    {"brk_lost", case_brk_lost},
     {"private_file_same", case_private_file_same},
     {"private_file_changed", case_private_file_changed},
     {"private_file_gone", case_private_file_gone},
@@ -783,11 +813,63 @@ static _Noreturn void exec_loader(const char *loader, const char *image_path, un
     if (pwrite(memfd, &handoff, sizeof handoff, 0) != sizeof handoff)
         err(1, "write the handoff");
     snprintf(number, sizeof number, "%d", memfd);
+    if (it.seal)
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
     dup2(out, 1);
     dup2(out, 2);
     char *argv[] = {(char *)"dmtcp_loader", number, NULL}, *envp[] = {(char *)"OF=dmtcp_restart", NULL};
     execveat(program, "", argv, envp, AT_EMPTY_PATH);
     err(1, "exec %s", loader);
+}
+
+/* Has the stopped process make a system call: the instruction is put where it stands. */
+static long call_in(pid_t pid, long number, uint64_t a, uint64_t b)
+{
+    struct user_regs_struct before, regs;
+    long text;
+    int status;
+
+    ptrace(PTRACE_GETREGS, pid, NULL, &before);
+    regs = before;
+    regs.rax = (unsigned long)number;
+    regs.orig_rax = (unsigned long)-1;
+    regs.rdi = a;
+    regs.rsi = b;
+    regs.rdx = 0;
+    text = ptrace(PTRACE_PEEKTEXT, pid, regs.rip, NULL);
+    ptrace(PTRACE_POKETEXT, pid, regs.rip, (text & ~0xffffl) | 0x050f);
+    ptrace(PTRACE_SETREGS, pid, NULL, &regs);
+    ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
+    if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+        errx(1, "the traced loader did not stop");
+    ptrace(PTRACE_GETREGS, pid, NULL, &regs);
+    ptrace(PTRACE_POKETEXT, pid, before.rip, text);
+    ptrace(PTRACE_SETREGS, pid, NULL, &before);
+    return (long)regs.rax;
+}
+
+static void seal_vdso(pid_t pid)
+{
+    char path[64], line[512];
+    uint64_t start, end;
+    int status;
+    FILE *maps;
+
+    if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) /* at exec */
+        errx(1, "the traced loader did not stop");
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    maps = fopen(path, "re");
+    while (maps && fgets(line, sizeof line, maps))
+        if ((strstr(line, "[vdso]") || strstr(line, "[vvar")) && sscanf(line, "%lx-%lx", &start, &end) == 2) {
+            long error = call_in(pid, 462 /* mseal */, start, end - start);
+            if (error) {
+                printf("mseal: %s\n", strerror((int)-error));
+                kill(pid, SIGKILL);
+                exit(77);
+            }
+        }
+    fclose(maps);
+    ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
 static int run(const char *loader, const char *image_path, unsigned workers)
@@ -806,6 +888,8 @@ static int run(const char *loader, const char *image_path, unsigned workers)
     if (!child)
         exec_loader(loader, image_path, workers, pipe_fds[1]);
     close(pipe_fds[1]);
+    if (it.seal)
+        seal_vdso(child);
     while ((n = read(pipe_fds[0], output + used, sizeof output - 1 - used)) > 0)
         used += (size_t)n;
     close(pipe_fds[0]);

@@ -118,7 +118,7 @@ static void private_kinds(void)
     memset(anonymous("zeros", 16 << 20, none)->at, 0, 16 << 20);
     region_add("reserved", map(1ul << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), 1ul << 40, IMAGE_ANON, none)->vm_flags =
         IMAGE_VM_NORESERVE;
-    r = region_add("huge and nearly empty", map(1ul << 40, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), 1ul << 40,
+    r = region_add("huge and nearly empty", map(1ul << 37, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), 1ul << 37,
                    IMAGE_ANON, first_and_third);
     pattern_fill(r->at);
     pattern_fill(r->at + 2 * PAGE);
@@ -131,6 +131,12 @@ static void private_kinds(void)
     advise(r, MADV_DONTFORK, IMAGE_VM_DONTFORK);
     mprotect(r->at, r->size, PROT_NONE);
     r->keep = true;
+    for (int i = 0; i < 12; i++) { /* a copy of the process has holes there, just of the size that the writer's own tables take */
+        r = anonymous("hole in children", i % 3 == 2 ? 256 << 10 : 64 << 10, all);
+        fill(r);
+        advise(r, MADV_DONTFORK, IMAGE_VM_DONTFORK);
+        map(PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    }
     r = anonymous("wiped in children", 2 << 20, every_other);
     fill(r);
     advise(r, MADV_WIPEONFORK, IMAGE_VM_WIPEONFORK);

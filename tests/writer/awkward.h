@@ -36,7 +36,7 @@ void pattern_fill(unsigned char *page);
 /* As pattern_fill would leave it, were it at `address`. */
 bool pattern_is(const unsigned char *page, uint64_t address);
 
-/* Sets up one kind of memory, "awkward" (all kinds), "array:MiB", "sparse:MiB", "zeros:MiB", "random:MiB", "text:MiB". */
+/* Sets up one kind of memory, "awkward" (all kinds), "array:MiB", "sparse:MiB", "zeros:MiB", "huge:MiB", "random:MiB", "text:MiB". */
 void memory_build(const char *what, const char *directory);
 /* Changes what may be changed, so that an image that is not a frozen copy shows it. */
 void memory_spoil(void);

@@ -4,6 +4,7 @@
  * the writer reported an error (printed) and the program went on.
  *
  * Values: gzip=0|1 level=N writers=N fsync=0|1 snapshot=auto|always|never disable=feature,… fsize=BYTES (hard limit of file sizes)
+ * Memory "read": no memory, IMAGE is only read back.
  *         end=verify|kill|discard|time   kill: ends itself by SIGKILL when the copy exists; discard: gives the image up; time: no check */
 #include <err.h>
 #include <errno.h>
@@ -21,6 +22,7 @@
 
 #include "awkward.h"
 #include "feature.h"
+#include "fmt.h"
 #include "image_read.h"
 #include "log.h"
 #include "maps.h"
@@ -85,8 +87,11 @@ static int checkpoint_thread(void *argument)
     struct snapshot *snapshot = snapshot_start(&request, problem);
 
     pause_ns = sys_now_ns(CLOCK_MONOTONIC) - start;
-    if (snapshot && kill_self)
+    if (snapshot && kill_self) {
+        char line[16];
+        sys_write(1, line, fmt(line, sizeof line, "%d\n", snapshot->child));
         sys_kill(sys_getpid(), SIGKILL);
+    }
     let_go(&resumed);
     if (snapshot)
         finish(snapshot);
@@ -269,6 +274,25 @@ static void check_records(const struct image *image)
         complain("the header or the process record is wrong");
 }
 
+/* An image of another run: only that it can be read, whole. */
+static int read_back(void)
+{
+    void *work = aligned_alloc(64, IMAGE_LOAD_MEMORY), *buffer = malloc(IMAGE_MAX_CHUNK);
+    char reason[IMAGE_PROBLEM_MAX];
+    struct image image;
+    int fd = open(path, O_RDONLY);
+
+    if (fd < 0 || image_open(fd, &image, reason))
+        errx(1, "%s %s", path, fd < 0 ? strerror(errno) : reason);
+    for (size_t i = 0; i < image.chunk_count; i++) {
+        struct iovec target = {buffer, image.chunks[i].raw_size};
+        if (image_load_chunk(&image, fd, &image.chunks[i], &target, 1, work, reason))
+            errx(1, "%s %s", path, reason);
+    }
+    image_close(&image);
+    return 0;
+}
+
 static void verify(const char *maps)
 {
     struct image image;
@@ -351,6 +375,8 @@ int main(int argc, char **argv)
             errx(2, "%s?", argv[i]);
         }
     }
+    if (!strcmp(argv[2], "read"))
+        return read_back();
     memory_build(argv[2], directory);
     char *maps = slurp("/proc/self/maps");
 

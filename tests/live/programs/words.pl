@@ -22,7 +22,7 @@ my $random = 1;
 open(my $progress, '>', 'progress') or die;
 $| = 1;
 for (my $number = 1; ; $number++) {
-    for (1 .. 30000) {
+    for (1 .. 10000) {
         $random = ($random * 1103515245 + 12345) % 2147483648;
         my $word = sprintf('%x', $random >> 16);
         $word =~ s/([a-f]+)/<$1>/g;
