@@ -557,15 +557,33 @@ static void run_getrandom(struct test *test)
 static void run_short_waits(struct test *test)
 {
     struct timespec ts = {.tv_nsec = 300000}, left;
+    struct timeval tv = {.tv_usec = 300};
+    struct epoll_event event;
     uint32_t word = 0;
+    int pair[2], epoll = epoll_create1(EPOLL_CLOEXEC);
+    char b[16];
 
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "pair");
+    CHECK(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) == 0, "timeout");
     while (!test->moved) {
         CHECK(poll(NULL, 0, 1) == 0, "%s", test->name);
         CHECK(nanosleep(&ts, NULL) == 0, "%s", test->name);
         left = ts;
         CHECK(ppoll(NULL, 0, &left, NULL) == 0, "%s", test->name);
-        CHECK(syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0) == 0, "%s", test->name);
+        CHECK(redo_syscall(SYS_futex, (long)&word, FUTEX_WAIT, 0, (long)&ts, 0, 0) == -ETIMEDOUT, "%s", test->name);
+        CHECK(epoll_pwait(epoll, &event, 1, 1, NULL) == 0, "%s", test->name);
+        CHECK(epoll_pwait2(epoll, &event, 1, &ts, NULL) == 0, "%s", test->name);
+        CHECK(epoll_wait(epoll, &event, 1, 1) == 0, "%s", test->name);
+        CHECK(FAILS(recv(pair[0], b, sizeof b, 0), EAGAIN), "%s", test->name);
+        CHECK(FAILS(read(pair[0], b, sizeof b), EAGAIN), "%s", test->name);
+        left = ts;
+        CHECK(pselect(0, NULL, NULL, NULL, &ts, NULL) == 0, "%s", test->name);
+        tv.tv_usec = 300;
+        CHECK(select(0, NULL, NULL, NULL, &tv) == 0, "%s", test->name);
     }
+    close(pair[0]);
+    close(pair[1]);
+    close(epoll);
 }
 
 static void feed_stop(struct test *test)
@@ -575,6 +593,7 @@ static void feed_stop(struct test *test)
 
 #define TIMED_TEST(x) {.name = #x, .run = run_##x}
 #define FED_TEST(x, how) {.name = #x, .run = run_##x, .feed = how, .after = 20}
+#define LONG_TEST(x, how) {.name = #x, .run = run_##x, .feed = how, .after = 60}
 #define MOVED_TEST(x, how) {.name = #x, .run = run_##x, .feed = how}
 
 static struct test tests[] = {
@@ -594,8 +613,8 @@ static struct test tests[] = {
     FED_TEST(sigwaitinfo, feed_queued), FED_TEST(sigwait, feed_queued), FED_TEST(semop, feed_sem), FED_TEST(msgrcv, feed_msgsnd),
     FED_TEST(msgsnd, feed_msgrcv), FED_TEST(wait4, feed_byte), FED_TEST(waitid, feed_byte), FED_TEST(flock, feed_unlock),
     FED_TEST(ofd_lock, feed_ofd_unlock), FED_TEST(io_getevents_event, feed_byte), FED_TEST(getrandom, feed_stop),
-    FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop),
-    FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop),
+    LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop),
+    LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop),
     MOVED_TEST(write_pipe, feed_drain), MOVED_TEST(write_unix, feed_drain), MOVED_TEST(write_tcp_big, feed_drain),
     MOVED_TEST(send_tcp_big, feed_drain), MOVED_TEST(send_timeout, feed_drain), MOVED_TEST(writev_pipe, feed_drain),
     MOVED_TEST(writev_pipe_many, feed_drain), MOVED_TEST(writev_tcp, feed_drain), MOVED_TEST(sendmsg_unix, feed_drain),
