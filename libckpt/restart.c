@@ -184,14 +184,15 @@ static void rebuild(void)
 {
     struct thread *executor = suspend_executor();
 
-    if (resource_restore(problem, sizeof problem) < 0 || fd_restore(problem, sizeof problem) < 0 ||
-        park_call(executor, make_threads, NULL) < 0)
+    if (resource_restore(problem, sizeof problem) < 0 || park_call(executor, make_threads, NULL) < 0)
         give_up(PHASE_RESTORE);
     if (suspend_await(NULL, sys_now_ns(CLOCK_MONOTONIC) + ARRIVE_NS) < 0) {
         str_copy(problem, sizeof problem, "its threads do not come back");
         give_up(PHASE_RESTORE);
     }
     vpid_settle();
+    if (fd_restore(problem, sizeof problem) < 0)
+        give_up(PHASE_RESTORE);
 }
 
 void restart_run(void)

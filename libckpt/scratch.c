@@ -2,6 +2,7 @@
  * restart until scratch_forget. Children have a copy of their own of both. */
 #include "scratch.h"
 
+#include "region.h"
 #include "str.h"
 #include "sys.h"
 
@@ -23,8 +24,7 @@ static struct table *table;
 
 static void *map_named(size_t size, bool shared)
 {
-    void *memory = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
-                            (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = region_map(size, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE);
 
     if (SYS_IS_ERROR(memory))
         return NULL;

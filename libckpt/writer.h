@@ -22,6 +22,7 @@ struct snapshot {
     uint32_t failed; /* some task has claimed the result for its error */
     uint32_t complete; /* the image is whole */
     uint32_t created; /* the temporary file is ours */
+    uint32_t keep; /* the program has taken the complete file over: the child's end, or its parent's, leaves it */
     uint32_t fsync;
     int32_t parent; /* pid */
     uint32_t writers_started;

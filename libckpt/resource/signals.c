@@ -73,7 +73,7 @@ static long take(void *argument)
 
 long signals_pending_save(void)
 {
-    struct take shared = {.set = read_set("/proc/self/status", "ShdPnd")};
+    struct take shared = {.set = read_set("/proc/thread-self/status", "ShdPnd")};
     long error = 0;
 
     pending_first = NULL;
