@@ -1,5 +1,5 @@
 # Test programs that link parts of libckpt instead of running under it.
-REDO_OBJ := $(call obj,libckpt/redo.c libckpt/redo_call.c libckpt/ckpt_signal.c libckpt/$(ARCH)/redo_stub.S)
+REDO_OBJ := $(call obj,libckpt/redo.c libckpt/redo_call.c libckpt/ckpt_signal.c libckpt/$(ARCH)/redo_stub.S libckpt/$(ARCH)/redo_syscall.S)
 REDO_TEST := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/redo_*.c))
 
 $(REDO_TEST): $(B)/tests/live/%: tests/live/%.c $(REDO_OBJ)

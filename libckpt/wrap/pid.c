@@ -289,6 +289,11 @@ WRAP(long, syscall, (long number, ...))
         argument[0] = vpid_to_real((int)argument[0]);
     if (what & SECOND)
         argument[1] = vpid_to_real((int)argument[1]);
-    result = REAL(syscall)(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+    /* not REAL(syscall): so interrupted calls can be continued even when they had just begun */
+    result = redo_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+    if ((unsigned long)result >= (unsigned long)-4095L) {
+        errno = (int)-result;
+        return -1;
+    }
     return what & RETURNS ? vpid_from_real((int)result) : result;
 }
