@@ -1,8 +1,10 @@
 #include "ckpt.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "end.h"
@@ -145,6 +147,15 @@ static void empty(void)
         fail("all programs have ended");
 }
 
+/* It left a complete temporary file behind, which is no part of any set now. */
+static void remove_orphan(const struct worker *worker)
+{
+    char path[PATH_MAX];
+
+    if (worker->image && worker->host->own && snprintf(path, sizeof path, "%s.temp", worker->image) < (int)sizeof path)
+        unlink(path);
+}
+
 static void lost(struct worker *worker)
 {
     char text[WORKER_TEXT_MAX], reason[WORKER_TEXT_MAX + 64];
@@ -163,6 +174,7 @@ static void lost(struct worker *worker)
         set_remove(worker);
         break;
     default:
+        remove_orphan(worker);
         snprintf(reason, sizeof reason, "%s ended before its image was complete", text);
         fail(reason);
     }

@@ -1,5 +1,6 @@
 #include "arena.h"
 
+#include "region.h"
 #include "str.h"
 #include "sys.h"
 
@@ -20,7 +21,7 @@ static struct chunk *chunk_new(size_t payload)
     struct chunk *chunk;
 
     size = size < CHUNK ? CHUNK : (size + 4095) & ~(size_t)4095;
-    chunk = sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    chunk = region_map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     if (SYS_IS_ERROR(chunk))
         return NULL;
     chunk->size = size;

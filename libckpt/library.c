@@ -4,6 +4,7 @@
 
 #include "context.h"
 #include "log.h"
+#include "region.h"
 #include "restart.h"
 #include "str.h"
 #include "sys.h"
@@ -25,7 +26,7 @@ static int32_t worker_tid;
 
 long library_start_thread(void)
 {
-    char *memory = sys_mmap(NULL, WORKER_STACK + 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *memory = region_map(WORKER_STACK + 4096, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
     sys_sigset all = ~0ull, old;
     long tid;
 

@@ -171,7 +171,7 @@ long pages_read(void *buffer, uint64_t address, size_t size)
         long n = sys_process_vm_readv(sys_getpid(), &local, 1, &remote, 1);
 
         if (n == -ENOSYS || n == -EPERM) { /* a seccomp filter */
-            long fd = sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
+            long fd = sys_open("/proc/thread-self/mem", O_RDONLY | O_CLOEXEC, 0);
             if (fd < 0)
                 return fd;
             n = sys_pread((int)fd, to + done, size - done, address + done);

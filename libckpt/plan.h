@@ -85,8 +85,8 @@ long plan_read_smaps(struct plan *plan, int smaps);
 long plan_save_shared(struct plan *plan, const struct pages *parent, bool in_place);
 /* Absent and wiped segments: asks the parent for their contents over `socket`, and tells it that it may go. */
 long plan_save_private(struct plan *plan, const struct pages *parent, int socket);
-/* The parent's side: answers until the child has all it wants. deadline: seconds of silence that mean that the child hangs. */
-long plan_serve(int socket, unsigned deadline);
+/* The parent's side: answers until the child has all it wants. deadline: seconds without an order or progress, after which it hangs. */
+long plan_serve(const struct snapshot *snapshot, int socket, unsigned deadline);
 /* Is some swap in use? */
 bool plan_swap_in_use(void);
 

@@ -147,23 +147,31 @@ const char *proc_field(const char *text, const char *name)
     return NULL;
 }
 
-void proc_describe_thread(int tid, int signal, char *text, size_t size)
+bool proc_thread_blocks(int tid, int signal)
 {
-    char path[64], status[2048], wait[64];
-    char state = '?';
-    uint64_t flags = 0, blocked = 0;
+    char path[64], status[2048];
     const char *field;
+    uint64_t blocked = 0;
 
-    thread_stat(tid, &state, &flags);
     fmt(path, sizeof path, "/proc/self/task/%d/status", tid);
     if (proc_read(path, status, sizeof status) > 0 && (field = proc_field(status, "SigBlk")))
         str_number(&field, 16, &blocked);
+    return blocked & SYS_SIGBIT(signal);
+}
+
+void proc_describe_thread(int tid, int signal, char *text, size_t size)
+{
+    char path[64], wait[64];
+    char state = '?';
+    uint64_t flags = 0;
+
+    thread_stat(tid, &state, &flags);
     fmt(path, sizeof path, "/proc/self/task/%d/wchan", tid);
     if (proc_read(path, wait, sizeof wait) <= 0)
         str_copy(wait, sizeof wait, "?");
     if (state == 'T' || state == 't')
         fmt(text, size, "thread %d is stopped (%s); continue it with: kill -CONT", tid, state == 't' ? "by a tracer" : "by a signal");
-    else if (blocked & SYS_SIGBIT(signal))
+    else if (proc_thread_blocks(tid, signal))
         fmt(text, size, "thread %d blocks signal %d; choose another with --ckpt-signal", tid, signal);
     else if (state == 'D')
         fmt(text, size, "thread %d can't be interrupted (state D, in %s: a vfork whose child has not called exec, or slow storage)", tid,
@@ -183,7 +191,7 @@ void proc_find_vdso(uint64_t *start, uint64_t *end)
     *start = *end = 0;
     if (!memory)
         return;
-    if (maps_open(&memory->reader, "/proc/self/maps") == 0) {
+    if (maps_open(&memory->reader, "/proc/thread-self/maps") == 0) {
         while (maps_next(&memory->reader, &memory->map) == 1)
             if (str_equal(memory->map.name, "[vdso]")) {
                 *start = memory->map.start;

@@ -30,6 +30,9 @@ bool proc_thread_lives(int tid);
 /* Does it live, and run signal handlers (kernel workers do not)? */
 bool proc_thread_takes_signals(int tid);
 
+/* Does the thread block the signal now? */
+bool proc_thread_blocks(int tid, int signal);
+
 /* Why a thread does not answer the signal, for people: "thread 4713 blocks signal 64", "thread 4713 is in vfork" … */
 void proc_describe_thread(int tid, int signal, char *text, size_t size);
 

@@ -93,13 +93,13 @@ static long add_mm(struct engine *engine, struct scratch_array *records)
 {
     struct image_mm mm = {.brk = sys_brk(0)};
     char text[4096];
-    long n = read_file("/proc/self/stat", text, sizeof text - 1), name;
+    long n = read_file("/proc/thread-self/stat", text, sizeof text - 1), name;
 
     if (n >= 0)
         text[n] = 0;
     if (n < 0 || !parse_stat(text, &mm))
         return snapshot_fail(engine->snapshot, n < 0 ? n : -EPROTO, "read /proc/self/stat: %e", n < 0 ? (int)n : -EPROTO);
-    if ((n = read_file("/proc/self/auxv", mm.auxv, sizeof mm.auxv)) < 0)
+    if ((n = read_file("/proc/thread-self/auxv", mm.auxv, sizeof mm.auxv)) < 0)
         return snapshot_fail(engine->snapshot, n, "read /proc/self/auxv: %e", (int)n);
     mm.auxv_size = (uint32_t)n;
     n = sys_readlink("/proc/self/exe", text, sizeof text - 1);

@@ -36,4 +36,7 @@ void redo_release(struct thread *thread);
  * free. */
 void redo_forked(int parent_tid, int tid);
 
+/* syscall(2) for the program, in a form that lets redo_suspended know the number: its wrapper's real call. Returns -errno. */
+long redo_syscall(long number, long a, long b, long c, long d, long e, long f) __attribute__((visibility("hidden")));
+
 #endif

@@ -37,6 +37,13 @@ static struct thread *main_slot(void)
     return NULL;
 }
 
+static char stand_in_stack[16384];
+
+static long stand_in_run(void *unused)
+{
+    park_stand_in();
+}
+
 _Noreturn void restart_entry(struct handoff *handoff)
 {
     struct thread *leader;
@@ -55,7 +62,9 @@ _Noreturn void restart_entry(struct handoff *handoff)
         leader->real_tid = lib.real_pid;
         park_return(leader);
     }
-    park_stand_in();
+    /* The loader's stack is about to go. */
+    call_on_stack(stand_in_run, NULL, stand_in_stack + sizeof stand_in_stack);
+    __builtin_unreachable();
 }
 
 static _Noreturn void give_up(unsigned phase)
@@ -184,14 +193,15 @@ static void rebuild(void)
 {
     struct thread *executor = suspend_executor();
 
-    if (resource_restore(problem, sizeof problem) < 0 || fd_restore(problem, sizeof problem) < 0 ||
-        park_call(executor, make_threads, NULL) < 0)
+    if (resource_restore(problem, sizeof problem) < 0 || park_call(executor, make_threads, NULL) < 0)
         give_up(PHASE_RESTORE);
     if (suspend_await(NULL, sys_now_ns(CLOCK_MONOTONIC) + ARRIVE_NS) < 0) {
         str_copy(problem, sizeof problem, "its threads do not come back");
         give_up(PHASE_RESTORE);
     }
     vpid_settle();
+    if (fd_restore(problem, sizeof problem) < 0)
+        give_up(PHASE_RESTORE);
 }
 
 void restart_run(void)

@@ -25,6 +25,7 @@ struct order {
 /* --- shared memory --- */
 
 #define WINDOW 65536ul /* pages looked at together */
+#define PIECE (64ul << 20) /* bytes copied between two signs of life */
 
 struct shared {
     struct plan *plan;
@@ -47,7 +48,7 @@ static long save_stretch(struct shared *shared, uint64_t from, uint64_t to)
     if (shared->in_place)
         return plan_add_run(plan, from, from, (to - from) / PAGE_SIZE, shared->segment, RUN_COPY);
     while (from < to) {
-        size_t size = to - from;
+        size_t size = to - from < PIECE ? to - from : PIECE;
         uint64_t offset = plan->saved.used;
         char *copy = scratch_append(&plan->saved, size);
 
@@ -57,6 +58,7 @@ static long save_stretch(struct shared *shared, uint64_t from, uint64_t to)
         if (got < 0)
             return snapshot_fail(plan->snapshot, got, "read the program's shared memory: %e", (int)got);
         plan->saved.used = offset + (size_t)got;
+        snapshot_alive(plan->snapshot, (size_t)got);
         long error = got ? plan_add_run(plan, from, offset, (uint64_t)got / PAGE_SIZE, shared->segment, RUN_UNPLACED) : 0;
         if (error)
             return error;
@@ -314,9 +316,10 @@ static long serve_order(int socket, const struct order *order)
     return error;
 }
 
-long plan_serve(int socket, unsigned deadline)
+long plan_serve(const struct snapshot *snapshot, int socket, unsigned deadline)
 {
     struct timespec patience = {.tv_sec = deadline};
+    uint64_t copied = 0;
     struct order order;
     long error;
 
@@ -324,8 +327,14 @@ long plan_serve(int socket, unsigned deadline)
         struct pollfd ready = {.fd = socket, .events = POLLIN};
         long n = sys_ppoll(&ready, 1, &patience);
 
-        if (n <= 0)
-            return n ? n : -ETIMEDOUT;
+        if (n < 0)
+            return n;
+        if (n == 0) {
+            if (snapshot_copied(snapshot) == copied)
+                return -ETIMEDOUT;
+            copied = snapshot_copied(snapshot);
+            continue;
+        }
         if ((error = receive_all(socket, &order, sizeof order)) || order.last)
             return error;
         if ((error = serve_order(socket, &order)))

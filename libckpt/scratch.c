@@ -2,6 +2,7 @@
  * restart until scratch_forget. Children have a copy of their own of both. */
 #include "scratch.h"
 
+#include "region.h"
 #include "str.h"
 #include "sys.h"
 
@@ -16,20 +17,22 @@ struct table {
     size_t count, size; /* size: bytes of this mapping */
     size_t inherited; /* scratch_freeze: ranges that scratch_covers knows; 0: all */
     struct range parents; /* where the table was then */
+    bool unnamed; /* the kernel can't name anonymous memory (CONFIG_ANON_VMA_NAME) */
     struct range ranges[];
 };
 
 static struct table *table;
 
-static void *map_named(size_t size, bool shared)
+static bool name_it(void *memory, size_t size)
 {
-    void *memory = sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
-                            (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return sys_prctl(SET_VMA, SET_VMA_ANON_NAME, (unsigned long)memory, size, (unsigned long)"dmtcp scratch") == 0;
+}
 
-    if (SYS_IS_ERROR(memory))
-        return NULL;
-    sys_prctl(SET_VMA, SET_VMA_ANON_NAME, (unsigned long)memory, size, (unsigned long)"dmtcp scratch");
-    return memory;
+static void *map(size_t size, bool shared)
+{
+    void *memory = region_map(size, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE);
+
+    return SYS_IS_ERROR(memory) ? NULL : memory;
 }
 
 static size_t page_round(size_t size)
@@ -40,8 +43,9 @@ static size_t page_round(size_t size)
 static bool table_has_room(void)
 {
     if (!table) {
-        if (!(table = map_named(4096, false)))
+        if (!(table = map(4096, false)))
             return false;
+        table->unnamed = !name_it(table, 4096);
         table->size = 4096;
         table->count = 1;
         table->ranges[0] = (struct range){(uint64_t)table, (uint64_t)table + table->size};
@@ -62,8 +66,10 @@ void *scratch_map(size_t size, bool shared)
     void *memory;
 
     size = page_round(size);
-    if (!table_has_room() || !(memory = map_named(size, shared)))
+    if (!table_has_room() || !(memory = map(size, shared)))
         return NULL;
+    if (!table->unnamed)
+        name_it(memory, size);
     table->ranges[table->count++] = (struct range){(uint64_t)memory, (uint64_t)memory + size};
     return memory;
 }

@@ -67,7 +67,7 @@ long snapshot_file_fail(struct snapshot *snapshot, long error, const char *verb)
 static bool memory_is_locked(void)
 {
     char text[2048];
-    long fd = sys_open("/proc/self/status", O_RDONLY | O_CLOEXEC, 0), n;
+    long fd = sys_open("/proc/thread-self/status", O_RDONLY | O_CLOEXEC, 0), n;
 
     if (fd < 0)
         return true;
@@ -83,6 +83,15 @@ static bool memory_is_locked(void)
         }
     }
     return true;
+}
+
+long fd_above_standard(long fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    long moved = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+    sys_close((int)fd);
+    return moved;
 }
 
 static long open_proc(struct snapshot *snapshot, const char *path, int *to)
@@ -110,6 +119,14 @@ static long start_child(struct snapshot *snapshot, struct engine *engine, void *
 
     if (error)
         return error;
+    for (int i = 0; i < 2; i++)
+        ends[i] = (int)fd_above_standard(ends[i]);
+    if (ends[0] < 0 || ends[1] < 0) {
+        for (int i = 0; i < 2; i++)
+            if (ends[i] >= 0)
+                sys_close(ends[i]);
+        return -EMFILE;
+    }
     engine->child_socket = ends[1];
     engine->program_locked = memory_is_locked();
     engine->program_total_vm = writer_total_vm();
@@ -173,7 +190,7 @@ static bool write_by_child(struct snapshot *snapshot, struct engine *engine, voi
         log_note("clone for a snapshot: %e; the program waits while its image is written", (int)child);
         return false;
     }
-    long error = plan_serve(snapshot->socket, SILENCE);
+    long error = plan_serve(snapshot, snapshot->socket, SILENCE);
     if (!error)
         return true;
     if (error == -ETIMEDOUT)
@@ -210,8 +227,8 @@ struct snapshot *snapshot_start(const struct snapshot_request *request, char *pr
     engine->smaps = engine->pagemap = engine->child_socket = -1;
 
     void *stack_top = (void *)(((uint64_t)engine + engine_size) & ~63ul);
-    if (!open_proc(snapshot, "/proc/self/maps", &engine->maps) && !open_proc(snapshot, "/proc/self/smaps", &engine->smaps) &&
-        !open_proc(snapshot, "/proc/self/pagemap", &engine->pagemap)) {
+    if (!open_proc(snapshot, "/proc/thread-self/maps", &engine->maps) && !open_proc(snapshot, "/proc/thread-self/smaps", &engine->smaps) &&
+        !open_proc(snapshot, "/proc/thread-self/pagemap", &engine->pagemap)) {
         pages_init(&engine->parent_pages, engine->pagemap, request->conf->disabled);
         if (!write_by_child(snapshot, engine, stack_top)) {
             engine->in_place = true;
@@ -245,6 +262,16 @@ void snapshot_progress(const struct snapshot *snapshot, uint64_t *done, uint64_t
 
 const struct snapshot_result *snapshot_finish(struct snapshot *snapshot)
 {
+    char byte;
+
+    if (snapshot->socket >= 0) {
+        while (sys_read(snapshot->socket, &byte, 1) == -EINTR) /* a byte: complete; end-of-file: the child has ended */
+            ;
+        if (__atomic_load_n(&snapshot->complete, __ATOMIC_ACQUIRE))
+            __atomic_store_n(&snapshot->keep, 1, __ATOMIC_RELEASE);
+        sys_close(snapshot->socket);
+        snapshot->socket = -1;
+    }
     reap(snapshot);
     if (snapshot_failed(snapshot))
         remove_file(snapshot);

@@ -47,7 +47,8 @@ int snapshot_descriptor(const struct snapshot *snapshot);
 /* Bytes of memory dealt with so far, and in all; for progress. */
 void snapshot_progress(const struct snapshot *snapshot, uint64_t *done, uint64_t *total);
 
-/* Reaps the writers (waits, if they still run); then the result is valid. On an error the temporary file is gone. */
+/* Waits for the writers, if they still run, and reaps them; then the result is valid, and a complete temporary file the caller's: it outlives the
+ * process. On an error it is gone, as it is when the process dies before this call. */
 const struct snapshot_result *snapshot_finish(struct snapshot *snapshot);
 
 /* Kills and reaps the writers if they still run, removes the temporary file unless it was renamed, gives everything back. */

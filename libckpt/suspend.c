@@ -23,11 +23,13 @@
 #include "scratch.h"
 #include "str.h"
 #include "threads.h"
+#include "unblock.h"
 
 #define LOG_MODULE "suspend"
 
 enum { PARK_WAIT = 0, PARK_CALL = 1, PARK_GO = 2 };
 
+#define UNBLOCK_AFTER_US 4000u
 #define CALL_STACK (256u << 10)
 
 static uint32_t outstanding; /* futex: threads signalled that have not answered */
@@ -202,6 +204,20 @@ static void strike_out_gone(void)
         }
 }
 
+/* Threads that have not answered for a while because they block the signal. libc blocks everything for moments only, but for some threads
+ * of its own for ever. */
+static void unblock_late(void)
+{
+    int signal = (int)lib.conf.ckpt_signal;
+
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_SIGNALLED && proc_thread_blocks(thread->real_tid, signal)) {
+            long error = unblock_signal(thread->real_tid, signal);
+            if (error)
+                log_trace("thread %d blocks signal %d, and ptrace does not help: %e", thread->tid, signal, (int)error);
+        }
+}
+
 static void describe_late(char *problem, size_t size)
 {
     for (struct thread *thread = NULL; (thread = threads_next(thread));) {
@@ -234,8 +250,12 @@ long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t 
             struct timespec wait = {.tv_nsec = wait_us * 1000l};
             sys_futex_wait(&outstanding, left, &wait);
             strike_out_gone();
-            if (__atomic_load_n(&outstanding, __ATOMIC_ACQUIRE) == left && wait_us < 50000)
-                wait_us *= 2;
+            if (__atomic_load_n(&outstanding, __ATOMIC_ACQUIRE) == left) {
+                if (wait_us >= UNBLOCK_AFTER_US)
+                    unblock_late();
+                if (wait_us < 50000)
+                    wait_us *= 2;
+            }
         }
         if (poll && poll())
             return -ECANCELED;

@@ -3,6 +3,7 @@
 #include "library.h"
 #include "log.h"
 #include "proc.h"
+#include "region.h"
 #include "scratch.h"
 #include "str.h"
 
@@ -77,7 +78,7 @@ static struct thread *slot_free(void)
             return slot;
     if (block_count == BLOCKS)
         return NULL;
-    slot = sys_mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    slot = region_map(BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     if (SYS_IS_ERROR(slot))
         return NULL;
     blocks[block_count] = slot;

@@ -31,9 +31,23 @@ static void parent_died(int signal, siginfo_t *info, void *context)
 
     if (info->si_pid != snapshot->parent && sys_getppid() == snapshot->parent)
         return;
-    if (snapshot->created)
+    if (snapshot->created && !__atomic_load_n(&snapshot->keep, __ATOMIC_ACQUIRE))
         sys_unlink(snapshot->temp_path);
     sys_exit_group(1);
+}
+
+/* The file is complete, but nobody knows it yet: should the program die now, the file must go. Ends when the parent has taken it over, or
+ * has died. */
+static void hand_over(const struct engine *engine)
+{
+    struct snapshot *snapshot = engine->snapshot;
+    char byte = 0;
+
+    sys_write(engine->child_socket, &byte, 1);
+    while (sys_read(engine->child_socket, &byte, 1) == -EINTR)
+        ;
+    if (!__atomic_load_n(&snapshot->keep, __ATOMIC_ACQUIRE))
+        sys_unlink(snapshot->temp_path);
 }
 
 /* Seen by people who list processes; the exit signal 0 hides it from the program. */
@@ -105,7 +119,7 @@ static bool any_segment(const struct plan *plan, uint32_t kind, uint32_t flags)
 
 static long mark_absent(struct plan *plan)
 {
-    long fd = sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+    long fd = sys_open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC, 0);
 
     if (fd < 0)
         return snapshot_fail(plan->snapshot, fd, "open /proc/self/maps: %e", (int)fd);
@@ -141,7 +155,7 @@ uint64_t writer_total_vm(void)
     char text[128];
     const char *at = text;
     uint64_t pages = 0;
-    long fd = sys_open("/proc/self/statm", O_RDONLY | O_CLOEXEC, 0), n;
+    long fd = sys_open("/proc/thread-self/statm", O_RDONLY | O_CLOEXEC, 0), n;
 
     if (fd < 0)
         return 0;
@@ -179,7 +193,8 @@ static long open_file(struct engine *engine)
     struct stat st;
 
     snapshot->created = 1; /* before it is: the parent may die any time */
-    long fd = sys_open(snapshot->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    long fd = fd_above_standard(
+        sys_open(snapshot->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (fd >= 0 && (sys_fstat((int)fd, &st) || !S_ISREG(st.st_mode))) {
         sys_close((int)fd);
         fd = -EEXIST;
@@ -300,7 +315,7 @@ static long write_image(struct engine *engine, const struct pages *own, bool sma
     long error, smaps = -1;
 
     if (!smaps_read) {
-        if ((smaps = sys_open("/proc/self/smaps", O_RDONLY | O_CLOEXEC, 0)) < 0)
+        if ((smaps = sys_open("/proc/thread-self/smaps", O_RDONLY | O_CLOEXEC, 0)) < 0)
             return snapshot_fail(engine->snapshot, smaps, "open /proc/self/smaps: %e", (int)smaps);
         error = plan_read_smaps(&engine->plan, (int)smaps);
         sys_close((int)smaps);
@@ -338,7 +353,7 @@ static long prepare_and_write(struct engine *engine)
     plan->snapshot = engine->snapshot;
     plan->live = engine->in_place;
     if (!engine->in_place) {
-        long pagemap = sys_open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+        long pagemap = sys_open("/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC, 0);
         if (pagemap < 0)
             return snapshot_fail(engine->snapshot, pagemap, "open /proc/self/pagemap: %e", (int)pagemap);
         own.pagemap = (int)pagemap;
@@ -381,8 +396,11 @@ void engine_run(void *argument)
               snapshot->result.file_bytes);
     if (!error)
         __atomic_store_n(&snapshot->complete, 1, __ATOMIC_RELEASE);
-    if (!engine->in_place)
+    if (!engine->in_place) {
+        if (!error)
+            hand_over(engine);
         sys_exit_group(error ? 1 : 0);
+    }
     if (engine->file >= 0)
         sys_close(engine->file);
     syscall6(__NR_prlimit64, 0, RLIMIT_FSIZE, (long)&file_size, 0, 0, 0);

@@ -22,19 +22,35 @@ struct snapshot {
     uint32_t failed; /* some task has claimed the result for its error */
     uint32_t complete; /* the image is whole */
     uint32_t created; /* the temporary file is ours */
+    uint32_t keep; /* the program has taken the complete file over: the child's end, or its parent's, leaves it */
     uint32_t fsync;
     int32_t parent; /* pid */
     uint32_t writers_started;
     uint64_t done, total; /* bytes */
+    uint64_t copied; /* bytes of shared memory, while the program stands still: a sign of life */
     struct snapshot_result result;
     char temp_path[4096 + 8];
 };
+
+/* A new descriptor, moved above 2 if it is not there already: log lines of a process whose standard error is closed must not go into an
+ * image or to the other side of a socket. Errors pass through. */
+long fd_above_standard(long fd);
 
 /* Records the first error of a snapshot; later ones are dropped. Returns `error`. Any task of the writer. */
 long snapshot_fail(struct snapshot *snapshot, long error, const char *format, ...);
 bool snapshot_failed(const struct snapshot *snapshot);
 /* The same for an error of the image file, with what people can do about it. */
 long snapshot_file_fail(struct snapshot *snapshot, long error, const char *verb);
+
+static inline void snapshot_alive(struct snapshot *snapshot, size_t bytes)
+{
+    __atomic_fetch_add(&snapshot->copied, bytes, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t snapshot_copied(const struct snapshot *snapshot)
+{
+    return __atomic_load_n(&snapshot->copied, __ATOMIC_RELAXED);
+}
 
 struct job { /* a chunk to be: chunk_pages pages from here on, over several runs if need be */
     uint64_t first_page; /* within the run */

@@ -18,6 +18,8 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(S)/tests/unit/%,$(wildcard tests/unit/*_
 LIVE_TESTS := $(sort $(wildcard tests/live/*.sh tests/fault/*.sh))
 FUZZ_TESTS := $(sort $(wildcard tests/fuzz/*.sh))
 CHECK_FILES += $(UNIT_BIN) $(LIVE_TESTS) $(FUZZ_TESTS)
+# What scripts run without its being in test-programs.
+CHECK_NEEDS += $(patsubst tests/fuzz/%.c,$(S)/tests/fuzz/%,$(wildcard tests/fuzz/*_mutate.c))
 
 RUNNER := $(B)/tests/runner
 RUN_TESTS = $(RUNNER) -B $(B) -T tests $(RUNNER_FLAGS)
@@ -26,7 +28,7 @@ JOBS_FLAG = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # Packages come first: which libraries exist decides how make reads the rest, hence a make of its own for the build.
 check:
 	@if [ -x mk/packages.sh ]; then mk/packages.sh; fi
-	@+$(MAKE) --no-print-directory $(JOBS_FLAG) all test-programs $(CHECK_FILES)
+	@+$(MAKE) --no-print-directory $(JOBS_FLAG) all test-programs $(CHECK_NEEDS) $(CHECK_FILES)
 	@$(RUN_TESTS) $(CHECK_FILES) -- $(T)
 
 check-unit: $(RUNNER) $(UNIT_BIN)

@@ -1,5 +1,5 @@
 # The image writer as a program of its own: libckpt's writer objects with hosted code around them (tests/writer/).
-WRITER_OBJ := $(patsubst %,$(B)/obj/libckpt/%.o,chunk deflate finish flags io pages records runs saved scratch segments snapshot writer \
+WRITER_OBJ := $(patsubst %,$(B)/obj/libckpt/%.o,chunk deflate finish flags io pages records runs saved scratch region segments snapshot writer \
     $(ARCH)/writer_stack)
 WRITER_TEST_OBJ := $(call obj,$(wildcard tests/writer/*.c))
 

@@ -17,7 +17,7 @@
 
 /* Asked in this order: the special before the general. */
 static const struct fd_kind *const kinds[] = {
-    &fd_standard, &fd_terminal, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_epoll, &fd_eventfd,
+    &fd_standard, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_epoll, &fd_eventfd,
 };
 
 static struct description *descriptions;

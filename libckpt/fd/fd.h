@@ -76,6 +76,6 @@ long fd_inherited(const struct description *description, int low);
 /* Puts a new descriptor at or above low and closes the original; passes errors on. */
 long fd_lift(long fd, int low);
 
-extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_epoll, fd_eventfd;
+extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_epoll, fd_eventfd, fd_proc_file;
 
 #endif

@@ -155,7 +155,7 @@ static uint32_t status_number(const char *status, const char *name)
 static void describe_job(struct image_process *out)
 {
     char stat[1024];
-    long n = proc_read("/proc/self/stat", stat, sizeof stat);
+    long n = proc_read("/proc/thread-self/stat", stat, sizeof stat);
     uint64_t field[9] = {0};
 
     if (n <= 0)
@@ -179,7 +179,7 @@ void resource_describe(struct image_process *out)
     out->pid = (uint32_t)lib.pid;
     out->ppid = (uint32_t)sys_getppid();
     describe_job(out);
-    if (proc_read("/proc/self/status", status, sizeof status) > 0) {
+    if (proc_read("/proc/thread-self/status", status, sizeof status) > 0) {
         out->uid = status_number(status, "Uid");
         out->gid = status_number(status, "Gid");
     }

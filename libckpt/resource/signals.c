@@ -13,6 +13,7 @@
 #include "suspend.h"
 #include "sys.h"
 #include "threads.h"
+#include "vpid.h"
 
 #define LOG_MODULE "signals"
 
@@ -64,6 +65,7 @@ static long take(void *argument)
         if (!pending)
             return -ENOMEM;
         pending->info = info;
+        pending->info.si_pid = signals_from_process(&info) ? vpid_from_real(info.si_pid) : info.si_pid;
         pending->thread = request->thread;
         *pending_end = pending;
         pending_end = &pending->next;
@@ -73,7 +75,7 @@ static long take(void *argument)
 
 long signals_pending_save(void)
 {
-    struct take shared = {.set = read_set("/proc/self/status", "ShdPnd")};
+    struct take shared = {.set = read_set("/proc/thread-self/status", "ShdPnd")};
     long error = 0;
 
     pending_first = NULL;
@@ -98,6 +100,8 @@ static long requeue(void *argument)
 {
     struct pending *pending = argument;
 
+    if (signals_from_process(&pending->info))
+        pending->info.si_pid = vpid_to_real(pending->info.si_pid);
     if (pending->thread)
         return sys_tgsigqueueinfo(sys_getpid(), sys_gettid(), pending->info.si_signo, &pending->info);
     return sys_sigqueueinfo(sys_getpid(), pending->info.si_signo, &pending->info);

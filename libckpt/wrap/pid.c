@@ -148,6 +148,25 @@ WRAP(int, pthread_getcpuclockid, (pthread_t handle, clockid_t *clock))
     return 0;
 }
 
+/* libc asks the kernel for the affinity by the number it knows and fails without it. It gets the real number for the length of the call, in which
+ * no handler of this thread may run: nothing else looks at the number but locks that check their owner. */
+WRAP(int, pthread_getattr_np, (pthread_t handle, pthread_attr_t *attributes))
+{
+    struct thread *stale = vpid_stale_pthread(handle);
+    sys_sigset all = ~0ull, old;
+    int error;
+
+    if (!stale)
+        return REAL(pthread_getattr_np)(handle, attributes);
+    volatile int *number = (volatile int *)stale->kernel.tid_address;
+    sys_sigprocmask(SIG_BLOCK, &all, &old);
+    *number = stale->real_tid;
+    error = REAL(pthread_getattr_np)(handle, attributes);
+    *number = stale->tid;
+    sys_sigprocmask(SIG_SETMASK, &old, NULL);
+    return error;
+}
+
 /* /proc/self/task/T/comm, proc(5): 15 bytes and a terminator. */
 static int name_thread(const struct thread *thread, char *name, int flags, size_t size)
 {
@@ -270,6 +289,11 @@ WRAP(long, syscall, (long number, ...))
         argument[0] = vpid_to_real((int)argument[0]);
     if (what & SECOND)
         argument[1] = vpid_to_real((int)argument[1]);
-    result = REAL(syscall)(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+    /* not REAL(syscall): so interrupted calls can be continued even when they had just begun */
+    result = redo_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+    if ((unsigned long)result >= (unsigned long)-4095L) {
+        errno = (int)-result;
+        return -1;
+    }
     return what & RETURNS ? vpid_from_real((int)result) : result;
 }

@@ -22,6 +22,7 @@
 #include <ucontext.h>
 
 #include "sys.h"
+#include "vpid.h"
 #include "wrap.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -256,18 +257,25 @@ WRAP(int, sigwait, (const sigset_t *set, int *signal))
     return REAL(sigwait)(stripped(set, &copy), signal);
 }
 
+static int sender_translated(int signal, siginfo_t *info)
+{
+    if (signal > 0 && info && vpid_active && signals_from_process(info))
+        info->si_pid = vpid_from_real(info->si_pid);
+    return signal;
+}
+
 WRAP(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info))
 {
     sigset_t copy;
 
-    return REAL(sigwaitinfo)(stripped(set, &copy), info);
+    return sender_translated(REAL(sigwaitinfo)(stripped(set, &copy), info), info);
 }
 
 WRAP(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout))
 {
     sigset_t copy;
 
-    return REAL(sigtimedwait)(stripped(set, &copy), info, timeout);
+    return sender_translated(REAL(sigtimedwait)(stripped(set, &copy), info, timeout), info);
 }
 
 WRAP(int, signalfd, (int fd, const sigset_t *set, int flags))

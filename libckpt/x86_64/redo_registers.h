@@ -56,18 +56,31 @@ static inline bool register_flags_fresh(ucontext_t *context)
     return !((*register_of(context, REG_R11) ^ *register_of(context, REG_EFL)) & arithmetic);
 }
 
+extern const char redo_syscall_return[] __attribute__((visibility("hidden")));
+
+/* mov disp8(%rsp), %reg ends at `end`: its length, or 0. The compiler puts one between number and syscall in a few of glibc's calls. */
+static inline unsigned register_reload_length(const unsigned char *end)
+{
+    if (end[-4] != 0x8b || (end[-3] & 0xc7) != 0x44 || end[-2] != 0x24)
+        return 0;
+    return (end[-5] & 0xfb) == 0x48 ? 5 : 4;
+}
+
 /* The number of the call that the instruction before pc made, where the code right before loads it as a constant (mov $nr,%eax; or
- * xor %eax,%eax for 0): all of glibc's and musl's own calls. -1: it does not. */
+ * xor %eax,%eax for 0), which is so in all of glibc's own calls that matter here; and for redo_syscall. -1: it does not. */
 static inline long register_number_before(ucontext_t *context)
 {
-    const unsigned char *pc = (const unsigned char *)register_pc(context);
+    const unsigned char *end = (const unsigned char *)register_pc(context) - REDO_SYSCALL_SIZE;
 
-    if (((uintptr_t)(pc - 7) ^ (uintptr_t)(pc - 2)) >> 12)
+    if (end + REDO_SYSCALL_SIZE == (const unsigned char *)redo_syscall_return)
+        return (long)*register_of(context, REG_RBX);
+    if (((uintptr_t)(end - 10) ^ (uintptr_t)end) >> 12)
         return -1; /* the page before may be absent */
-    if (pc[-7] == 0xb8 && !pc[-4] && !pc[-3])
-        return pc[-6] | pc[-5] << 8;
-    if (pc[-4] == 0x31 && pc[-3] == 0xc0)
+    if (end[-2] == 0x31 && end[-1] == 0xc0)
         return 0;
+    end -= register_reload_length(end);
+    if (end[-5] == 0xb8 && !end[-2] && !end[-1])
+        return end[-4] | end[-3] << 8;
     return -1;
 }
 

@@ -54,7 +54,9 @@ int main(void)
         int before = signals;
 
         CHECK(getpid() == pid && gettid() == pid && syscall(SYS_getpid) == pid);
-        CHECK(getpgrp() == group && getpgid(pid) == group && getsid(0) == session);
+        if (getpgrp() != group || getpgid(pid) != group || getpgid(0) != group || getsid(0) != session)
+            FAIL("step %d: group %d, by pid %d, by 0 %d; session %d; they were %d and %d", step_number_, getpgrp(), getpgid(pid),
+                 getpgid(0), getsid(0), group, session);
         CHECK(kill(pid, SIGUSR1) == 0);
         UNTIL(signals == before + 1);
         CHECK(sender == pid);

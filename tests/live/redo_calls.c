@@ -130,6 +130,29 @@ static void timeout_option(int fd, int option)
     CHECK(setsockopt(fd, SOL_SOCKET, option, &tv, sizeof tv) == 0, "timeout");
 }
 
+/* --- System V objects: they would outlive a failed test --- */
+
+static int semaphores[8], queues[8];
+static unsigned semaphore_count, queue_count;
+
+static int new_semaphore(void)
+{
+    return semaphores[__atomic_fetch_add(&semaphore_count, 1, __ATOMIC_SEQ_CST)] = semget(IPC_PRIVATE, 1, 0600);
+}
+
+static int new_queue(void)
+{
+    return queues[__atomic_fetch_add(&queue_count, 1, __ATOMIC_SEQ_CST)] = msgget(IPC_PRIVATE, 0600);
+}
+
+static void remove_objects(void)
+{
+    for (unsigned i = 0; i < semaphore_count; i++)
+        semctl(semaphores[i], 0, IPC_RMID);
+    for (unsigned i = 0; i < queue_count; i++)
+        msgctl(queues[i], IPC_RMID, NULL);
+}
+
 /* --- calls that end by their timeout --- */
 
 static uint64_t begin_ns(void)
@@ -180,7 +203,7 @@ TIMED(epoll_wait, struct epoll_event e; int fd = epoll_create1(0), epoll_wait(fd
 TIMED(epoll_pwait, struct epoll_event e; sigset_t none; sigemptyset(&none); int fd = epoll_create1(0), epoll_pwait(fd, &e, 1, T_MS, &none) == 0)
 TIMED(epoll_pwait2, struct epoll_event e; int fd = epoll_create1(0), epoll_pwait2(fd, &e, 1, &T, NULL) == 0)
 TIMED(futex, uint32_t word = 0, FAILS(syscall(SYS_futex, &word, FUTEX_WAIT, 0, &T, NULL, 0), ETIMEDOUT))
-TIMED(semtimedop, struct sembuf op = {0 COMMA - 1 COMMA 0}; int id = semget(IPC_PRIVATE, 1, 0600), FAILS(semtimedop(id, &op, 1, &T), EAGAIN) &&
+TIMED(semtimedop, struct sembuf op = {0 COMMA - 1 COMMA 0}; int id = new_semaphore(), FAILS(semtimedop(id, &op, 1, &T), EAGAIN) &&
       (turn == 0 || semctl(id, 0, IPC_RMID) == 0))
 TIMED(sigtimedwait, sigset_t set; sigemptyset(&set); sigaddset(&set, SIGUSR2); pthread_sigmask(SIG_BLOCK, &set, NULL), FAILS(sigtimedwait(&set, NULL, &T), EAGAIN))
 
@@ -339,7 +362,7 @@ ENDS(pselect_signal, sigset_t s; sigemptyset(&s); sigaddset(&s, SIGUSR1); pthrea
      pselect(0, NULL, NULL, NULL, NULL, &s) == -1 && errno == EINTR && test->moved)
 ENDS(sigwaitinfo, sigset_t s; siginfo_t i; sigemptyset(&s); sigaddset(&s, SIGUSR2); pthread_sigmask(SIG_BLOCK, &s, NULL), sigwaitinfo(&s, &i) == SIGUSR2)
 ENDS(sigwait, sigset_t s; int n; sigemptyset(&s); sigaddset(&s, SIGUSR2); pthread_sigmask(SIG_BLOCK, &s, NULL), sigwait(&s, &n) == 0 && n == SIGUSR2)
-ENDS(semop, struct sembuf op = {0 COMMA - 1 COMMA 0}; test->fd[0] = semget(IPC_PRIVATE, 1, 0600), semop(test->fd[0], &op, 1) == 0 && semctl(test->fd[0], 0, IPC_RMID) == 0)
+ENDS(semop, struct sembuf op = {0 COMMA - 1 COMMA 0}; test->fd[0] = new_semaphore(), semop(test->fd[0], &op, 1) == 0 && semctl(test->fd[0], 0, IPC_RMID) == 0)
 static void feed_sem(struct test *test)
 {
     struct sembuf op = {0, 1, 0};
@@ -351,7 +374,7 @@ struct message {
     long type;
     char text[64];
 };
-ENDS(msgrcv, struct message m; test->fd[0] = msgget(IPC_PRIVATE, 0600), msgrcv(test->fd[0], &m, 64, 0, 0) == 64 && msgctl(test->fd[0], IPC_RMID, NULL) == 0)
+ENDS(msgrcv, struct message m; test->fd[0] = new_queue(), msgrcv(test->fd[0], &m, 64, 0, 0) == 64 && msgctl(test->fd[0], IPC_RMID, NULL) == 0)
 static void feed_msgsnd(struct test *test)
 {
     struct message m = {.type = 1};
@@ -359,7 +382,7 @@ static void feed_msgsnd(struct test *test)
     if (!test->moved++)
         CHECK(msgsnd(test->fd[0], &m, 64, 0) == 0, "msgsnd");
 }
-ENDS(msgsnd, struct message m = {.type = 1}; test->fd[0] = msgget(IPC_PRIVATE, 0600);
+ENDS(msgsnd, struct message m = {.type = 1}; test->fd[0] = new_queue();
      while (msgsnd(test->fd[0], &m, 64, IPC_NOWAIT) == 0) {},
      msgsnd(test->fd[0], &m, 64, 0) == 0 && msgctl(test->fd[0], IPC_RMID, NULL) == 0)
 static void feed_msgrcv(struct test *test)
@@ -374,6 +397,7 @@ ENDS(wait4, PIPE(); pid_t pid = fork(); if (!pid) { char b; close(test->fd[1]); 
 ENDS(waitid, PIPE(); pid_t pid = fork(); if (!pid) { char b; close(test->fd[1]); _exit(read(test->fd[0], &b, 1) == 1 ? 7 : 8); } siginfo_t i,
      waitid(P_PID, (id_t)pid, &i, WEXITED) == 0 && i.si_status == 7)
 
+/* It keeps its name in TEST_TMP, which the runner removes: to be opened again by /proc/self/fd. */
 static int temporary_file(void)
 {
     const char *directory = getenv("TEST_TMP");
@@ -382,7 +406,7 @@ static int temporary_file(void)
     snprintf(path, sizeof path, "%s/redo_calls.XXXXXX", directory ? directory : "/tmp");
     int fd = mkstemp(path);
     CHECK(fd >= 0, "%s", path);
-    return fd; /* in TEST_TMP, which the runner removes: /proc/self/fd needs a name to open it again */
+    return fd;
 }
 ENDS(flock, char p[64]; test->fd[0] = temporary_file(); flock(test->fd[0], LOCK_EX); snprintf(p, sizeof p, "/proc/self/fd/%d", test->fd[0]);
      int fd = open(p, O_RDWR), flock(fd, LOCK_EX) == 0)
@@ -557,15 +581,33 @@ static void run_getrandom(struct test *test)
 static void run_short_waits(struct test *test)
 {
     struct timespec ts = {.tv_nsec = 300000}, left;
+    struct timeval tv = {.tv_usec = 300};
+    struct epoll_event event;
     uint32_t word = 0;
+    int pair[2], epoll = epoll_create1(EPOLL_CLOEXEC);
+    char b[16];
 
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "pair");
+    CHECK(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) == 0, "timeout");
     while (!test->moved) {
         CHECK(poll(NULL, 0, 1) == 0, "%s", test->name);
         CHECK(nanosleep(&ts, NULL) == 0, "%s", test->name);
         left = ts;
         CHECK(ppoll(NULL, 0, &left, NULL) == 0, "%s", test->name);
-        CHECK(syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0) == 0, "%s", test->name);
+        CHECK(redo_syscall(SYS_futex, (long)&word, FUTEX_WAIT, 0, (long)&ts, 0, 0) == -ETIMEDOUT, "%s", test->name);
+        CHECK(epoll_pwait(epoll, &event, 1, 1, NULL) == 0, "%s", test->name);
+        CHECK(epoll_pwait2(epoll, &event, 1, &ts, NULL) == 0, "%s", test->name);
+        CHECK(epoll_wait(epoll, &event, 1, 1) == 0, "%s", test->name);
+        CHECK(FAILS(recv(pair[0], b, sizeof b, 0), EAGAIN), "%s", test->name);
+        CHECK(FAILS(read(pair[0], b, sizeof b), EAGAIN), "%s", test->name);
+        left = ts;
+        CHECK(pselect(0, NULL, NULL, NULL, &ts, NULL) == 0, "%s", test->name);
+        tv.tv_usec = 300;
+        CHECK(select(0, NULL, NULL, NULL, &tv) == 0, "%s", test->name);
     }
+    close(pair[0]);
+    close(pair[1]);
+    close(epoll);
 }
 
 static void feed_stop(struct test *test)
@@ -575,6 +617,7 @@ static void feed_stop(struct test *test)
 
 #define TIMED_TEST(x) {.name = #x, .run = run_##x}
 #define FED_TEST(x, how) {.name = #x, .run = run_##x, .feed = how, .after = 20}
+#define LONG_TEST(x, how) {.name = #x, .run = run_##x, .feed = how, .after = 60}
 #define MOVED_TEST(x, how) {.name = #x, .run = run_##x, .feed = how}
 
 static struct test tests[] = {
@@ -594,8 +637,8 @@ static struct test tests[] = {
     FED_TEST(sigwaitinfo, feed_queued), FED_TEST(sigwait, feed_queued), FED_TEST(semop, feed_sem), FED_TEST(msgrcv, feed_msgsnd),
     FED_TEST(msgsnd, feed_msgrcv), FED_TEST(wait4, feed_byte), FED_TEST(waitid, feed_byte), FED_TEST(flock, feed_unlock),
     FED_TEST(ofd_lock, feed_ofd_unlock), FED_TEST(io_getevents_event, feed_byte), FED_TEST(getrandom, feed_stop),
-    FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop),
-    FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop), FED_TEST(short_waits, feed_stop),
+    LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop),
+    LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop), LONG_TEST(short_waits, feed_stop),
     MOVED_TEST(write_pipe, feed_drain), MOVED_TEST(write_unix, feed_drain), MOVED_TEST(write_tcp_big, feed_drain),
     MOVED_TEST(send_tcp_big, feed_drain), MOVED_TEST(send_timeout, feed_drain), MOVED_TEST(writev_pipe, feed_drain),
     MOVED_TEST(writev_pipe_many, feed_drain), MOVED_TEST(writev_tcp, feed_drain), MOVED_TEST(sendmsg_unix, feed_drain),
@@ -651,6 +694,7 @@ int main(int argc, char **argv)
             harness_restarted = true;
     }
     sigaction(SIGUSR1, &usr1, NULL);
+    harness_on_failure = remove_objects;
     harness_start();
     for (unsigned i = 0; i < TESTS; i++) {
         tests[i].done = only && strcmp(only, tests[i].name);

@@ -44,6 +44,8 @@ static bool harness_restarted; /* as after a restart, on this machine */
             failed(__FILE__, __LINE__, #condition, __VA_ARGS__);                                                                           \
     while (0)
 
+static void (*harness_on_failure)(void); /* removes what would stay behind */
+
 __attribute__((noreturn, format(printf, 4, 5))) static void failed(const char *file, int line, const char *what, const char *format, ...)
 {
     char text[600];
@@ -58,6 +60,8 @@ __attribute__((noreturn, format(printf, 4, 5))) static void failed(const char *f
     n += (size_t)snprintf(text + n, 60, " (errno %d)\n", error);
     if (write(2, text, n) < 0)
         _exit(2);
+    if (harness_on_failure)
+        harness_on_failure();
     _exit(1);
 }
 

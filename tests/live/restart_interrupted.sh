@@ -10,13 +10,14 @@ kill_program
 rm "$STEP_DIR/ready"
 
 # begin: a restart that stands still between the coordinator's leave and the rebuilding of memory.
-loader() { pids_below "$PROGRAM" | head -n1; }
-loading() { [ "$(loader)" ] && [ "$(readlink /proc/"$(loader)"/exe)" != "$(readlink -f "$B/bin/dmtcp_restart")" ]; }
+loading() {
+    child=$(pids_below "$PROGRAM" | head -n1)
+    [[ $child && $(readlink "/proc/$child/exe") == *dmtcp_loader* ]]
+}
 begin() {
     rm -f restart.err
     restart --debug-restart-pause 3600
     await_program "the loader" loading
-    child=$(loader)
 }
 # over STATUS PATTERN: it has failed, with at most one line.
 over() {
