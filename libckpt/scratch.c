@@ -11,7 +11,26 @@
 
 struct range {
     uint64_t start, end;
+    uint64_t adopted;
 };
+
+static uint32_t lock; /* futex: 0 free, 1 held, 2 held and waited for */
+
+void scratch_lock(void)
+{
+    uint32_t seen = 0;
+
+    if (__atomic_compare_exchange_n(&lock, &seen, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE))
+        sys_futex_wait(&lock, 2, NULL);
+}
+
+void scratch_unlock(void)
+{
+    if (__atomic_exchange_n(&lock, 0, __ATOMIC_RELEASE) == 2)
+        sys_futex_wake(&lock, 1);
+}
 
 struct table {
     size_t count, size; /* size: bytes of this mapping */
@@ -88,8 +107,10 @@ void scratch_unmap(void *memory, size_t size)
 
     if (!range)
         return;
+    scratch_lock();
     sys_munmap(memory, page_round(size));
     *range = table->ranges[--table->count];
+    scratch_unlock();
 }
 
 void *scratch_resize(void *memory, size_t old_size, size_t new_size)
@@ -102,7 +123,7 @@ void *scratch_resize(void *memory, size_t old_size, size_t new_size)
     memory = sys_mremap(memory, page_round(old_size), new_size, MREMAP_MAYMOVE, NULL);
     if (SYS_IS_ERROR(memory))
         return NULL;
-    *range = (struct range){(uint64_t)memory, (uint64_t)memory + new_size};
+    *range = (struct range){(uint64_t)memory, (uint64_t)memory + new_size, 0};
     return memory;
 }
 
@@ -165,5 +186,6 @@ bool scratch_made_since(uint64_t start, uint64_t end)
 
 void scratch_forget(void)
 {
+    lock = 0;
     table = NULL;
 }

@@ -1,0 +1,51 @@
+/* The processes of a computation on one host: a file in the tmp dir that all of them map shared, and the coordinator reads.
+ *
+ * It says which processes exist that the coordinator does not know yet (just forked, or between exec and joining again): a checkpoint waits for
+ * those, and --exit-on-last is not reached while there are any. And it translates numbers: `virtual` is what programs know, `real` the
+ * kernel's; they differ only after a restart that could not take the old numbers back.
+ *
+ * Entries are claimed and changed by atomic operations on `state`; an entry's other fields are written before its state says so. A process
+ * that was killed leaves its entry behind; whoever waits for it, or needs room, frees entries whose process is gone. The table is made by
+ * the first process of a computation on a host, and removed by the coordinator, or with the tmp dir. Never part of an image. */
+#ifndef PTABLE_H
+#define PTABLE_H
+
+#include <stdint.h>
+
+#define PTABLE_MAGIC 0x454c424154434f52ull
+#define PTABLE_VERSION 1u
+#define PTABLE_ENTRIES 32768u
+/* <tmp dir>/processes-<computation id> */
+#define PTABLE_NAME "processes-"
+
+enum ptable_state {
+    PTABLE_FREE = 0,
+    PTABLE_RESERVED = 1, /* a process is about to be made by `parent` (real); real is 0 until it exists */
+    PTABLE_STARTING = 2, /* exists; will join */
+    PTABLE_JOINED = 3, /* the coordinator knows it */
+    PTABLE_EXEC = 4, /* joined, and calls exec, or was made by vfork or spawn and does: the new program will join */
+    PTABLE_LEFT = 5, /* runs outside the computation by its own choice (a static program …); its number stays translated */
+    PTABLE_ZOMBIE = 6, /* ended, in a restarted computation: stands for the number until it is reaped */
+};
+
+struct ptable_entry {
+    uint32_t state; /* enum ptable_state */
+    int32_t real, virtual;
+    int32_t parent; /* real pid of the maker; RESERVED only */
+    uint64_t time; /* upid.time of the process */
+    uint64_t start; /* field 22 of /proc/PID/stat, so that a number used again by a stranger is not taken for this one; 0: not known */
+};
+_Static_assert(sizeof(struct ptable_entry) == 32, "shared between programs");
+
+struct ptable {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t used; /* entries from this one on have never been claimed */
+    uint32_t changes; /* shared futex: counts changes of states */
+    uint32_t hurry; /* shared futex: counts checkpoints begun; a process that has put off joining joins now */
+    uint32_t differ; /* 1: some virtual number is not the real one */
+    uint32_t unused[25];
+    struct ptable_entry entry[PTABLE_ENTRIES];
+};
+
+#endif

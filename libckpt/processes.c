@@ -1,0 +1,287 @@
+#include "processes.h"
+
+#include "fmt.h"
+#include "library.h"
+#include "log.h"
+#include "msg.h"
+#include "proc.h"
+#include "scratch.h"
+#include "str.h"
+#include "sys.h"
+
+#define LOG_MODULE "processes"
+
+static struct ptable *table;
+
+static uint32_t load(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* Shared between processes: no FUTEX_PRIVATE_FLAG. */
+static void futex_wake_shared(uint32_t *word)
+{
+    __atomic_add_fetch(word, 1, __ATOMIC_ACQ_REL);
+    syscall6(__NR_futex, (long)word, 1 /* FUTEX_WAKE */, INT32_MAX, 0, 0, 0);
+}
+
+static void futex_wait_shared(uint32_t *word, uint32_t value, uint64_t ns)
+{
+    struct timespec wait = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+
+    syscall6(__NR_futex, (long)word, 0 /* FUTEX_WAIT */, value, (long)&wait, 0, 0);
+}
+
+long processes_open(void)
+{
+    char path[sizeof lib.conf.tmp_dir + 80], id[UPID_TEXT_MAX];
+    long fd, error;
+
+    if (table)
+        return 0;
+    upid_text(&lib.computation, id);
+    fmt(path, sizeof path, "%s/" PTABLE_NAME "%s", lib.conf.tmp_dir, id);
+    fd = sys_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return fd;
+    error = sys_ftruncate((int)fd, sizeof *table);
+    struct ptable *mapped = error ? NULL : sys_mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
+    sys_close((int)fd);
+    if (error || SYS_IS_ERROR(mapped))
+        return error ? error : (long)mapped;
+    /* Whoever maps it first writes the same as all others would. */
+    mapped->magic = PTABLE_MAGIC;
+    mapped->version = PTABLE_VERSION;
+    scratch_adopt(mapped, sizeof *mapped);
+    table = mapped;
+    return 0;
+}
+
+void processes_forget(void)
+{
+    table = NULL;
+}
+
+bool processes_known(void)
+{
+    return table;
+}
+
+static struct ptable_entry *entry_at(int entry)
+{
+    return table && entry >= 0 && entry < (int)PTABLE_ENTRIES ? &table->entry[entry] : NULL;
+}
+
+/* Field 22 of /proc/PID/stat; 0: no such process. *zombie may be NULL. */
+static uint64_t start_of(int real, bool *zombie)
+{
+    char path[64], text[512];
+    uint64_t start = 0;
+
+    fmt(path, sizeof path, "/proc/%d/stat", real);
+    long n = proc_read(path, text, sizeof text);
+    if (n <= 0)
+        return 0;
+    const char *at = text + n;
+    while (at > text && *at != ')')
+        at--;
+    if (zombie)
+        *zombie = at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X');
+    for (int field = 2; *at && field < 22; at++)
+        field += *at == ' ';
+    str_number(&at, 10, &start);
+    return start;
+}
+
+static bool gone(const struct ptable_entry *entry)
+{
+    int pid = entry->state == PTABLE_RESERVED ? entry->parent : entry->real;
+    bool zombie = false;
+
+    if (sys_kill(pid, 0) == -ESRCH)
+        return true;
+    if (entry->state == PTABLE_RESERVED)
+        return false;
+    uint64_t start = start_of(pid, &zombie);
+    return !start || (zombie && entry->state != PTABLE_ZOMBIE) || (entry->start && entry->start != start);
+}
+
+static int claim(uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t expected = PTABLE_FREE;
+        if (load(&table->entry[i].state) == PTABLE_FREE &&
+            __atomic_compare_exchange_n(&table->entry[i].state, &expected, PTABLE_RESERVED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return (int)i;
+    }
+    return -1;
+}
+
+int processes_reserve(void)
+{
+    uint32_t used;
+    int entry;
+
+    if (!table)
+        return -1;
+    used = load(&table->used);
+    entry = claim(0, used);
+    if (entry < 0) {
+        entry = claim(used, used + 64 < PTABLE_ENTRIES ? used + 64 : PTABLE_ENTRIES);
+        while (entry >= 0 && (uint32_t)entry >= (used = load(&table->used)) &&
+               !__atomic_compare_exchange_n(&table->used, &used, (uint32_t)entry + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            ;
+    }
+    if (entry < 0)
+        return -1;
+    struct ptable_entry *at = &table->entry[entry];
+    at->real = at->virtual = 0;
+    at->start = 0;
+    at->parent = sys_getpid();
+    return entry;
+}
+
+void processes_state(int entry, uint32_t state)
+{
+    struct ptable_entry *at = entry_at(entry);
+
+    if (!at)
+        return;
+    __atomic_store_n(&at->state, state, __ATOMIC_RELEASE);
+    futex_wake_shared(&table->changes);
+}
+
+void processes_release(int entry)
+{
+    processes_state(entry, PTABLE_FREE);
+}
+
+int processes_find(int real)
+{
+    for (uint32_t i = 0, used = table ? load(&table->used) : 0; i < used; i++)
+        if (table->entry[i].real == real && load(&table->entry[i].state) > PTABLE_RESERVED)
+            return (int)i;
+    return -1;
+}
+
+void processes_started(int entry, int real)
+{
+    struct ptable_entry *at = entry_at(entry);
+
+    if (!at)
+        return;
+    if (processes_find(real) >= 0) { /* it was quicker than we */
+        processes_release(entry);
+        return;
+    }
+    at->real = at->virtual = real;
+    processes_state(entry, PTABLE_STARTING);
+}
+
+int processes_adopt(int real, int virtual, uint64_t time)
+{
+    int entry = processes_find(real);
+    struct ptable_entry *at;
+
+    if (entry < 0) {
+        entry = processes_reserve();
+        at = entry_at(entry);
+        if (!at)
+            return -1;
+        at->real = real;
+        at->virtual = virtual;
+        __atomic_store_n(&at->state, PTABLE_STARTING, __ATOMIC_RELEASE);
+    }
+    at = entry_at(entry);
+    at->time = time;
+    at->start = start_of(real, NULL);
+    if (at->real != at->virtual)
+        table->differ = 1;
+    return entry;
+}
+
+int processes_real(int virtual)
+{
+    for (uint32_t i = 0, used = table ? load(&table->used) : 0; i < used; i++)
+        if (table->entry[i].virtual == virtual && load(&table->entry[i].state) > PTABLE_RESERVED)
+            return table->entry[i].real;
+    return 0;
+}
+
+int processes_virtual(int real)
+{
+    int entry = processes_find(real);
+
+    return entry < 0 ? 0 : table->entry[entry].virtual;
+}
+
+bool processes_taken(int virtual, int real)
+{
+    int known = processes_real(virtual);
+
+    return known && known != real;
+}
+
+void processes_reaped(int virtual)
+{
+    for (uint32_t i = 0, used = table ? load(&table->used) : 0; i < used; i++)
+        if (table->entry[i].virtual == virtual && load(&table->entry[i].state) > PTABLE_RESERVED)
+            processes_release((int)i);
+}
+
+/* The first entry that a checkpoint must wait for; entries of processes that are gone are freed on the way. */
+static int unjoined(void)
+{
+    for (uint32_t i = 0, used = load(&table->used); i < used; i++) {
+        uint32_t state = load(&table->entry[i].state);
+        if (state != PTABLE_RESERVED && state != PTABLE_STARTING && state != PTABLE_EXEC)
+            continue;
+        if (!gone(&table->entry[i]))
+            return (int)i;
+        processes_release((int)i);
+    }
+    return -1;
+}
+
+long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size)
+{
+    if (!table)
+        return 0;
+    for (;;) {
+        uint32_t changes = load(&table->changes);
+        int entry = unjoined();
+
+        if (entry < 0)
+            return 0;
+        if (poll())
+            return -ECANCELED;
+        if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns) {
+            const struct ptable_entry *at = &table->entry[entry];
+            if (at->state == PTABLE_RESERVED)
+                fmt(problem, size, "pid %d is about to make a process and does not come to an end", at->parent);
+            else
+                fmt(problem, size, "its new process %d does not join the coordinator", at->virtual);
+            return -ETIMEDOUT;
+        }
+        futex_wait_shared(&table->changes, changes, 20000000);
+    }
+}
+
+void processes_hurry(void)
+{
+    if (table)
+        futex_wake_shared(&table->hurry);
+}
+
+void processes_linger(uint64_t ns)
+{
+    if (table)
+        futex_wait_shared(&table->hurry, load(&table->hurry), ns);
+}
+
+void processes_each(void (*visit)(const struct ptable_entry *entry, void *argument), void *argument)
+{
+    for (uint32_t i = 0, used = table ? load(&table->used) : 0; i < used; i++)
+        if (load(&table->entry[i].state) > PTABLE_RESERVED)
+            visit(&table->entry[i], argument);
+}

@@ -1,0 +1,42 @@
+/* This process's view of include/ptable.h, and the numbers in it. Free code, any thread, no locks; also in a vfork child. */
+#ifndef PROCESSES_H
+#define PROCESSES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ptable.h"
+
+/* Maps the table of lib.computation, and makes it if there is none. Checkpoint thread. 0 or -errno. */
+long processes_open(void);
+/* After a restart the mapping did not come back. */
+void processes_forget(void);
+bool processes_known(void);
+
+/* Entries: an index, or -1 when the table is full or not there; every function takes -1 and does nothing. */
+int processes_reserve(void); /* before a process is made */
+void processes_release(int entry); /* it was not made, or is gone */
+void processes_started(int entry, int real); /* the maker, when it exists: RESERVED becomes STARTING, unless it is there already itself */
+int processes_adopt(int real, int virtual, uint64_t time); /* the process itself: its entry, claimed if there is none; state unchanged or STARTING */
+void processes_state(int entry, uint32_t state);
+int processes_find(int real); /* the entry of a process by its real number */
+
+/* A number of a process on this host; 0: not in the table. */
+int processes_real(int virtual);
+int processes_virtual(int real);
+/* Is the number known to programs as that of a process other than `real`? */
+bool processes_taken(int virtual, int real);
+/* A child was reaped: its numbers mean nothing any more. */
+void processes_reaped(int virtual);
+
+/* Waits until every process in the table has joined or is gone. 0; -ETIMEDOUT, problem names one. poll as in suspend_all. */
+long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size);
+/* Wakes those that put off joining; and puts off joining (until woken, at most so long). */
+void processes_hurry(void);
+void processes_linger(uint64_t ns);
+
+/* Calls visit for every entry in use. */
+void processes_each(void (*visit)(const struct ptable_entry *entry, void *argument), void *argument);
+
+#endif
