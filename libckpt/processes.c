@@ -5,6 +5,7 @@
 #include "log.h"
 #include "msg.h"
 #include "proc.h"
+#include "region.h"
 #include "scratch.h"
 #include "str.h"
 #include "sys.h"
@@ -45,7 +46,7 @@ long processes_open(void)
     if (fd < 0)
         return fd;
     error = sys_ftruncate((int)fd, sizeof *table);
-    struct ptable *mapped = error ? NULL : sys_mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
+    struct ptable *mapped = error ? NULL : region_map_file(sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd);
     sys_close((int)fd);
     if (error || SYS_IS_ERROR(mapped))
         return error ? error : (long)mapped;

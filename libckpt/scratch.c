@@ -67,7 +67,7 @@ static bool table_has_room(void)
         table->unnamed = !name_it(table, 4096);
         table->size = 4096;
         table->count = 1;
-        table->ranges[0] = (struct range){(uint64_t)table, (uint64_t)table + table->size};
+        table->ranges[0] = (struct range){.start = (uint64_t)table, .end = (uint64_t)table + table->size};
     }
     if (sizeof *table + (table->count + 1) * sizeof *table->ranges <= table->size)
         return true;
@@ -76,7 +76,7 @@ static bool table_has_room(void)
         return false;
     table = larger;
     table->size *= 2;
-    table->ranges[0] = (struct range){(uint64_t)table, (uint64_t)table + table->size};
+    table->ranges[0] = (struct range){.start = (uint64_t)table, .end = (uint64_t)table + table->size};
     return true;
 }
 
@@ -89,7 +89,7 @@ void *scratch_map(size_t size, bool shared)
         return NULL;
     if (!table->unnamed)
         name_it(memory, size);
-    table->ranges[table->count++] = (struct range){(uint64_t)memory, (uint64_t)memory + size};
+    table->ranges[table->count++] = (struct range){.start = (uint64_t)memory, .end = (uint64_t)memory + size};
     return memory;
 }
 
