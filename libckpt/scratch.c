@@ -80,17 +80,50 @@ static bool table_has_room(void)
     return true;
 }
 
+static bool note(const void *memory, size_t size, bool adopted)
+{
+    bool room;
+
+    scratch_lock();
+    room = table_has_room();
+    if (room)
+        table->ranges[table->count++] = (struct range){.start = (uint64_t)memory, .end = (uint64_t)memory + size, .adopted = adopted};
+    scratch_unlock();
+    return room;
+}
+
 void *scratch_map(size_t size, bool shared)
 {
     void *memory;
 
     size = page_round(size);
-    if (!table_has_room() || !(memory = map(size, shared)))
-        return NULL;
-    if (!table->unnamed)
+    memory = map(size, shared);
+    if (memory && !note(memory, size, false)) {
+        sys_munmap(memory, size);
+        memory = NULL;
+    }
+    if (memory && !table->unnamed)
         name_it(memory, size);
-    table->ranges[table->count++] = (struct range){.start = (uint64_t)memory, .end = (uint64_t)memory + size};
     return memory;
+}
+
+bool scratch_adopt(void *memory, size_t size)
+{
+    return note(memory, page_round(size), true);
+}
+
+void scratch_forked(void)
+{
+    size_t kept = 1;
+
+    lock = 0;
+    for (size_t i = 1; table && i < table->count; i++)
+        if (table->ranges[i].adopted)
+            table->ranges[kept++] = table->ranges[i];
+        else
+            sys_munmap((void *)table->ranges[i].start, table->ranges[i].end - table->ranges[i].start);
+    if (table)
+        table->count = kept;
 }
 
 static struct range *range_at(const void *memory)
