@@ -510,6 +510,7 @@ static int record_is_sound(const struct image *image, uint32_t type, const void 
                 return 0;
         return 1;
     }
+    case IMAGE_REC_PTYS: return size % sizeof(struct image_pty) == 0;
     default: return type & IMAGE_RECORD_OPTIONAL ? 1 : -1;
     }
 }

@@ -21,6 +21,7 @@
 #include "options.h"
 #include "restart_process.h"
 #include "str.h"
+#include "terminals.h"
 
 /* --debug-restart-pause 1: until a debugger is attached, proc_pid_status(5), TracerPid. */
 static void wait_for_debugger(void)
@@ -128,6 +129,8 @@ int main(int argc, char **argv)
 
     connection = ask_leave(&options, &found, &set);
     foreground_begin();
+    terminal_remember();
+    terminals_make(&set);
     image_set_roll_forward(&set);
 
     workers = processors() / (unsigned)set.count;
@@ -149,6 +152,7 @@ int main(int argc, char **argv)
         image_close(&set.images[i].image);
         close(set.images[i].fd);
     }
+    terminals_close();
     foreground_until_running(connection);
     foreground_wait();
 }

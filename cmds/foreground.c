@@ -17,6 +17,7 @@
 #include "fmt.h"
 #include "msg.h"
 #include "sys.h"
+#include "terminals.h"
 
 struct child {
     pid_t pid;
@@ -100,6 +101,7 @@ static _Noreturn void end_by(int signal)
 
 static _Noreturn void end_as(int status)
 {
+    terminal_ours();
     if (WIFSIGNALED(status))
         end_by(WTERMSIG(status));
     exit(WEXITSTATUS(status));
@@ -109,7 +111,9 @@ static _Noreturn void end_as(int status)
  * whole group already). Not for SIGSTOP: who sends that to the program will continue the program, not us. */
 static void stop_too(void)
 {
+    terminal_ours();
     raise(SIGSTOP);
+    terminal_theirs();
     send_all(SIGCONT);
 }
 
@@ -153,6 +157,7 @@ static bool ends_restart(int signal)
 static _Noreturn void give_up(const char *why)
 {
     foreground_kill();
+    terminal_ours();
     die(FAIL_RESTART, "the restart failed: %s", why);
 }
 
@@ -238,6 +243,7 @@ static bool all_ended(void)
 void foreground_wait(void)
 {
     struct pollfd wait = {.fd = signals, .events = POLLIN};
+    int repaint_ms = terminal_repaint_begin();
 
     for (;;) {
         struct signalfd_siginfo info;
@@ -249,9 +255,12 @@ void foreground_wait(void)
             end_as(children[0].status);
         if (stopped)
             stop_too();
-        poll(&wait, 1, -1);
+        if (!poll(&wait, 1, repaint_ms ? repaint_ms : -1)) {
+            terminal_repaint_end();
+            repaint_ms = 0;
+        }
         while (next_signal(&info))
-            if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
+            if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL && (pid_t)info.ssi_pid != getpid())
                 send_all((int)info.ssi_signo);
     }
 }

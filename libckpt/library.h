@@ -20,6 +20,7 @@ struct library {
     int pid; /* as the program knows it: the kernel's at creation */
     int real_pid;
     uint32_t generation; /* of the last committed checkpoint, or the one restarted from */
+    uint32_t upcoming; /* generation of the checkpoint under way */
     uint32_t checkpoints, restarts; /* of this process */
     uint32_t ready; /* futex; 0: starting, 1: joined, 2: failed */
     char problem[256]; /* why not, when ready is 2 */

@@ -227,6 +227,7 @@ void restart_run(void)
     rebuild();
     done(PHASE_RESTORE);
     await_go(PHASE_RECONNECT);
+    terminal_reconnect();
     done(PHASE_RECONNECT); /* nothing to find yet but in this process */
     await_go(PHASE_REFILL);
     if (fd_refill(true) < 0) {

@@ -108,6 +108,7 @@ static long phase_snapshot(void)
     resource_describe(&process);
     request.process_record = &process;
     request.descriptors = fd_description();
+    request.ptys = fd_ptys(&request.pty_count);
     request.tids = resource_tids(&request.tid_count);
     request.writers = ckpt.begin.host_processes ? cpus / ckpt.begin.host_processes : cpus;
     if (!request.writers)
@@ -293,6 +294,7 @@ static void checkpoint(const struct coord_message *message)
     ckpt.suspended_ns = sys_now_ns(CLOCK_MONOTONIC);
     ckpt.deadline_ns = ckpt.suspended_ns + ckpt.begin.deadline_ms * 1000000ull;
     lib.computation = ckpt.begin.computation;
+    lib.upcoming = ckpt.begin.generation;
     abort_arrived = false;
     arena_reset();
     if (!image_name(ckpt.image, sizeof ckpt.image, ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem)) {
@@ -360,6 +362,7 @@ void worker_unshare(void)
 void worker_run(void *unused)
 {
     worker_unshare();
+    terminal_start();
     long error = coord_init();
     if (!error)
         error = coord_join(0, lib.problem, sizeof lib.problem);

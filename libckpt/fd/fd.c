@@ -17,7 +17,7 @@
 
 /* Asked in this order: the special before the general. */
 static const struct fd_kind *const kinds[] = {
-    &fd_standard, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_epoll, &fd_eventfd, &fd_socket_pair,
+    &fd_standard, &fd_pty_master, &fd_pty_slave, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_epoll, &fd_eventfd, &fd_socket_pair,
 };
 
 static struct description *descriptions;
@@ -230,9 +230,22 @@ long fd_save(char *problem, size_t size)
     return error;
 }
 
+static long refill_all(void *restarted)
+{
+    long error = 0;
+
+    for (struct description *description = descriptions; description && !error; description = description->next)
+        if (description->kind && description->kind->refill)
+            error = description->kind->refill(description, *(bool *)restarted);
+    return error;
+}
+
 long fd_refill(bool restarted)
 {
-    return 0; /* what is read without consuming needs no refill; kinds that drain will have a row for it */
+    for (struct description *description = descriptions; description; description = description->next)
+        if (description->kind && description->kind->refill)
+            return park_call(suspend_executor(), refill_all, &restarted);
+    return 0;
 }
 
 const char *fd_description(void)
@@ -303,6 +316,7 @@ static long restore_all(void *argument)
 
     for (int fd = 0; fd < 3; fd++)
         inherited[fd] = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, low);
+    fd_ptys_arrived(low);
     for (struct description *d = descriptions; d; d = d->next) {
         long fd = d->kind->restore(d, low, restore->problem, restore->size);
         if (fd < 0)

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "image.h"
+
 struct fd_kind;
 
 struct description {
@@ -46,6 +48,8 @@ struct fd_kind {
     long (*restore)(struct description *description, int low, char *problem, size_t size);
     /* Restart, in the executor, when all descriptors have their numbers. NULL: nothing. */
     long (*connect)(struct description *description, char *problem, size_t size);
+    /* REFILL, in the executor: puts back what save has taken out, also when a checkpoint is given up. NULL: nothing. */
+    long (*refill)(struct description *description, bool restarted);
 };
 
 /* SUSPEND: finds and claims all descriptors, refuses what can't be restored. */
@@ -74,6 +78,12 @@ long fd_inherited(const struct description *description, int low);
 /* Puts a new descriptor at or above low and closes the original; passes errors on. */
 long fd_lift(long fd, int low);
 
+/* SNAPSHOT: the ptys whose master is here; arena. */
+const struct image_pty *fd_ptys(uint32_t *count);
+/* Restart, in the executor, first of all: the ptys of the handoff go out of the way, and their numbers are learned. */
+void fd_ptys_arrived(int low);
+
+extern const struct fd_kind fd_pty_master, fd_pty_slave;
 extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_epoll, fd_eventfd, fd_proc_file, fd_socket_pair;
 
 #endif

@@ -12,6 +12,7 @@
 #include "suspend.h"
 #include "sys.h"
 #include "threads.h"
+#include "vpid.h"
 
 #define LOG_MODULE "process"
 
@@ -171,6 +172,8 @@ static void describe_job(struct image_process *out)
     out->pgid = (uint32_t)field[5];
     out->sid = (uint32_t)field[6];
     out->foreground = field[8] && field[8] == field[5];
+    out->pty_group = field[8] ? (uint32_t)vpid_from_real((int)field[8]) : 0;
+    terminal_describe(out, field[7]);
 }
 
 void resource_describe(struct image_process *out)
