@@ -184,17 +184,26 @@ static bool depart(struct worker *worker)
     return true;
 }
 
+/* Only where the file is on this host. False: errno says why not. */
+static bool rename_image(const struct worker *worker)
+{
+    char path[PATH_MAX];
+
+    errno = EXDEV;
+    return worker->host->own && snprintf(path, sizeof path, "%s.temp", worker->image) < (int)sizeof path && !rename(path, worker->image);
+}
+
 /* The images of those who left. On another host the file keeps its temporary name, and dmtcp_restart takes it. */
 static void commit_departed(void)
 {
-    char path[PATH_MAX], problem[PATH_MAX + 256];
+    char problem[PATH_MAX + 256];
     struct worker *worker;
 
     LIST_EACH(worker, &departed, struct worker, member_link) {
-        if (!worker->host->own || snprintf(path, sizeof path, "%s.temp", worker->image) >= (int)sizeof path || !rename(path, worker->image))
+        if (rename_image(worker) || !worker->host->own)
             continue;
-        snprintf(problem, sizeof problem, "%s could not be renamed: %s (dmtcp_restart takes it under that name as well)", path,
-                 strerror(errno));
+        snprintf(problem, sizeof problem, "%s.temp could not be renamed: %s (dmtcp_restart takes it under that name as well)",
+                 worker->image, strerror(errno));
         commit_problem = commit_problem ? commit_problem : strdup(problem);
     }
 }
@@ -211,7 +220,7 @@ static void lost(struct worker *worker)
         set_remove(worker);
         break;
     case PHASE_COMMIT:
-        if (worker->ended != PHASE_COMMIT)
+        if (worker->ended != PHASE_COMMIT && !rename_image(worker) && errno != ENOENT /* it had done so itself */)
             warn("checkpoint %u: %s ended before it renamed its image: dmtcp_restart will take %s.temp", set_generation(), text,
                  worker->image);
         set_remove(worker);
