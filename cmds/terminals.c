@@ -122,7 +122,7 @@ void terminals_hand_over(struct handoff *handoff)
     memcpy(handoff->pty, ptys, sizeof ptys);
     handoff->pty_count = pty_count;
     if (terminal >= 0)
-        handoff->flags |= HANDOFF_FOREGROUND;
+        handoff->flags |= HANDOFF_TERMINAL;
     for (unsigned i = 0; i < pty_count; i++) {
         fcntl(ptys[i].master, F_SETFD, 0);
         if (ptys[i].slave >= 0)

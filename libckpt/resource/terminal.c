@@ -88,7 +88,7 @@ void terminal_reconnect(void)
         int group = vpid_to_real((int)terminal.pty_group);
         if (terminal.leader && terminal.pty_group && sys_ioctl((int)fd, TIOCSPGRP, &group) < 0)
             log_trace("group %d can't be put in the foreground of its terminal", group);
-    } else if (terminal.has_first && terminal.has_now && lib.handoff.flags & HANDOFF_FOREGROUND && !same_modes(&terminal.first, &terminal.now)) {
+    } else if (terminal.has_first && terminal.has_now && lib.handoff.flags & HANDOFF_TERMINAL && !same_modes(&terminal.first, &terminal.now)) {
         set_modes((int)fd);
     }
     sys_close((int)fd);
