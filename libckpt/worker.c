@@ -101,6 +101,7 @@ static long phase_snapshot(void)
         .entry = (uint64_t)&restart_entry,
         .host_name = lib.conf.host_name,
         .program_name = lib.program,
+        .libc_name = lib.libc_name,
     };
     static struct image_process process;
     unsigned cpus = resource_cpus();
