@@ -217,7 +217,7 @@ static void unblock_late(void)
         }
 }
 
-static void describe_late(char *problem, size_t size)
+void suspend_describe_late(char *problem, size_t size)
 {
     for (struct thread *thread = NULL; (thread = threads_next(thread));) {
         if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_PARKED)
@@ -259,7 +259,7 @@ long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t 
         if (poll && poll())
             return -ECANCELED;
         if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns) {
-            describe_late(problem, problem_size);
+            suspend_describe_late(problem, problem_size);
             return -ETIMEDOUT;
         }
     }

@@ -27,6 +27,7 @@
 #include "suspend.h"
 
 #define LOG_MODULE "worker"
+#define STATE_NS 250000000ull /* between words to the coordinator about what we wait for */
 
 struct context worker_snapshot;
 static struct context worker_base; /* the loop: a restart goes back to it, lest the stack grow with each */
@@ -52,23 +53,39 @@ static void enter_phase(unsigned phase)
 /* --- phases --- */
 
 static bool abort_arrived;
+static uint64_t tell_state_ns;
 
-static int look_for_abort(void)
+/* What the coordinator names when its deadline passes, which may be a moment before ours. "": nothing any more. */
+static void send_state(const char *state)
+{
+    coord_send(PROTO_STATE, NULL, 0, state);
+    tell_state_ns = sys_now_ns(CLOCK_MONOTONIC) + STATE_NS;
+}
+
+static int while_suspending(void)
 {
     struct coord_message message;
+    char state[SNAPSHOT_PROBLEM_MAX];
     int got = coord_receive(&message, 1);
 
     if (got < 0 || (got > 0 && message.header.type == PROTO_CKPT_ABORT))
         abort_arrived = true;
+    if (!abort_arrived && sys_now_ns(CLOCK_MONOTONIC) > tell_state_ns) {
+        suspend_describe_late(state, sizeof state);
+        send_state(state);
+    }
     return abort_arrived;
 }
 
 static long phase_suspend(void)
 {
+    uint64_t first_state_ns = tell_state_ns = ckpt.suspended_ns + STATE_NS;
     long error = resource_suspending();
 
     if (!error)
-        error = suspend_all(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
+        error = suspend_all(ckpt.deadline_ns, while_suspending, ckpt.problem, sizeof ckpt.problem);
+    if (!error && tell_state_ns != first_state_ns)
+        send_state("");
     if (!error)
         error = fd_survey(ckpt.problem, sizeof ckpt.problem);
     return error;
