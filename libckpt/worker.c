@@ -27,6 +27,7 @@
 #include "suspend.h"
 
 #define LOG_MODULE "worker"
+#define SNAPSHOT_PATIENCE 60 /* SNAPSHOT may last that many deadlines: another process may have to write while it stands still */
 #define STATE_NS 250000000ull /* between words to the coordinator about what we wait for */
 
 struct context worker_snapshot;
@@ -197,12 +198,16 @@ static long send_done(unsigned phase)
     return coord_send(PROTO_PHASE_DONE, &done, sizeof done, NULL);
 }
 
-/* Waits for the coordinator to open a phase. False: it gave the checkpoint up, or is gone. */
+/* Waits for the coordinator to open a phase. False: it gave the checkpoint up, or is gone. It has a deadline of its own for the others; one that
+ * lets twice that pass is stopped or hangs, and the program must not stand still with it. */
 static bool await_go(unsigned phase)
 {
+    unsigned patience = phase == PHASE_REFILL ? 2 * SNAPSHOT_PATIENCE : 2;
+    uint64_t deadline_ns = sys_now_ns(CLOCK_MONOTONIC) + patience * (ckpt.begin.deadline_ms * 1000000ull);
     struct coord_message message;
+    int got;
 
-    while (coord_receive(&message, 0) > 0) {
+    while ((got = coord_receive(&message, deadline_ns)) > 0) {
         const struct proto_phase_go *go = (const void *)message.payload;
 
         if (message.header.type == PROTO_CKPT_ABORT) {
@@ -214,6 +219,10 @@ static bool await_go(unsigned phase)
             return true;
         }
         log_warn("message %u from the coordinator before phase %s: ignored", message.header.type, phase_name(phase));
+    }
+    if (got == 0) {
+        log_warn("the coordinator does not answer; this checkpoint is given up");
+        coord_close();
     }
     return false;
 }
