@@ -64,6 +64,13 @@ int proc_tasks_next(struct proc_tasks *tasks)
     }
 }
 
+unsigned proc_tasks_count(struct proc_tasks *tasks)
+{
+    struct stat st;
+
+    return sys_fstat(tasks->fd, &st) < 0 || st.st_nlink < 2 ? 0 : (unsigned)st.st_nlink - 2;
+}
+
 void proc_tasks_close(struct proc_tasks *tasks)
 {
     sys_close(tasks->fd);

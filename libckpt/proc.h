@@ -17,6 +17,8 @@ struct proc_tasks {
 long proc_tasks_open(struct proc_tasks *tasks);
 /* The next tid, or 0 at the end. */
 int proc_tasks_next(struct proc_tasks *tasks);
+/* How many there are; 0: not known. The directory's links, less "." and "..". */
+unsigned proc_tasks_count(struct proc_tasks *tasks);
 void proc_tasks_close(struct proc_tasks *tasks);
 
 /* Reads a whole small file, at most size-1 bytes, and terminates it. Bytes read, or -errno. */
