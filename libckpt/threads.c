@@ -122,17 +122,20 @@ long threads_list(bool *complete)
     struct proc_tasks tasks;
     struct thread *last = NULL;
     int own = sys_gettid(), tid;
-    unsigned listed = 0;
+    unsigned listed = 0, before;
     long error = proc_tasks_open(&tasks);
 
     if (error < 0)
         return error;
     for (struct thread *thread = NULL; (thread = threads_next(thread));)
         thread->seen = false;
+    before = proc_tasks_count(&tasks);
     for (; !error && (tid = proc_tasks_next(&tasks)) > 0; listed++)
         if (tid != own)
             error = note_thread(tid, &last);
-    *complete = proc_tasks_count(&tasks) == listed;
+    /* When one ends while the kernel lists, it may leave out those behind it. As many as there were before, none of whom has ended since, are
+     * all that there were; and the makers of new ones are among them, hence not parked yet. */
+    *complete = before == listed && proc_tasks_count(&tasks) == listed;
     proc_tasks_close(&tasks);
     for (struct thread *thread = NULL; !error && (thread = threads_next(thread));) {
         /* One that was signalled is struck out with the count of answers; one that answered can't be gone. */
