@@ -149,6 +149,7 @@ static long signal_thread(struct thread *thread)
     info.si_pid = sys_getpid();
     info.si_value.sival_ptr = thread;
     thread->command = PARK_WAIT;
+    thread->start = 0;
     proc_sample_syscall(thread->real_tid, &thread->sample);
     if (!thread->sample.in_syscall) /* running: perhaps just on its way into one */
         proc_sample_syscall(thread->real_tid, &thread->sample);
@@ -201,13 +202,20 @@ static long signal_fresh(unsigned *unsettled)
     return 0;
 }
 
-/* Threads that ended instead of answering. A zombie leader stays in the list until the process ends: that is no thread to wait for. */
+/* Threads that ended instead of answering. A zombie leader stays in the list until the process ends: that is no thread to wait for. Nor is a
+ * later thread that got the number: it began at another time. (All numbers would have to be used up between the signal and the first look
+ * for that to be missed.) */
 static void strike_out_gone(void)
 {
     for (struct thread *thread = NULL; (thread = threads_next(thread));) {
         uint32_t signalled = THREAD_SIGNALLED;
 
-        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED || proc_thread_lives(thread->real_tid))
+        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED)
+            continue;
+        uint64_t start = proc_thread_start(thread->real_tid);
+        if (!thread->start)
+            thread->start = start;
+        if (start && start == thread->start)
             continue;
         /* Dead, it changes its state no more; but it may have answered THREAD_AGAIN just before. */
         if (__atomic_compare_exchange_n(&thread->state, &signalled, THREAD_GONE, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))

@@ -99,10 +99,14 @@ static long note_thread(int tid, struct thread **last)
 {
     struct thread *thread = find_after(*last, tid);
 
-    if (!thread) {
+    /* Where threads come and go in great numbers, one gets the number of another that has ended a moment ago. */
+    if (!thread || thread->state == THREAD_GONE) {
         if (!proc_thread_takes_signals(tid))
             return 0;
-        thread = slot_free();
+        if (thread)
+            redo_release(thread);
+        else
+            thread = slot_free();
         if (!thread)
             return -ENOMEM;
         memset(thread, 0, sizeof *thread);
