@@ -65,15 +65,21 @@ static void send_state(const char *state)
     tell_state_ns = sys_now_ns(CLOCK_MONOTONIC) + STATE_NS;
 }
 
-static int while_suspending(void)
+static int look_for_abort(void)
 {
     struct coord_message message;
-    char state[SNAPSHOT_PROBLEM_MAX];
     int got = coord_receive(&message, 1);
 
     if (got < 0 || (got > 0 && message.header.type == PROTO_CKPT_ABORT))
         abort_arrived = true;
-    if (!abort_arrived && sys_now_ns(CLOCK_MONOTONIC) > tell_state_ns) {
+    return abort_arrived;
+}
+
+static int while_suspending(void)
+{
+    char state[SNAPSHOT_PROBLEM_MAX];
+
+    if (!look_for_abort() && sys_now_ns(CLOCK_MONOTONIC) > tell_state_ns) {
         suspend_describe_late(state, sizeof state);
         send_state(state);
     }
