@@ -67,7 +67,7 @@ static int look_for_abort(void)
 
 static long phase_suspend(void)
 {
-    long error = resource_suspending();
+    long error = resource_suspending(ckpt.problem, sizeof ckpt.problem);
 
     processes_hurry();
     if (!error)
@@ -113,6 +113,7 @@ static long phase_snapshot(void)
     resource_describe(&process);
     request.process_record = &process;
     request.descriptors = fd_description();
+    request.zombies = resource_zombies(&request.zombie_count);
     request.tids = resource_tids(&request.tid_count);
     request.writers = ckpt.begin.host_processes ? cpus / ckpt.begin.host_processes : cpus;
     if (!request.writers)
