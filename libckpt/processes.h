@@ -13,6 +13,8 @@ long processes_open(void);
 /* After a restart the mapping did not come back. */
 void processes_forget(void);
 bool processes_known(void);
+/* Is some number of the computation on this host not the kernel's? */
+bool processes_differ(void);
 
 /* Entries: an index, or -1 when the table is full or not there; every function takes -1 and does nothing. */
 int processes_reserve(void); /* before a process is made */
