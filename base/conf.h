@@ -21,6 +21,7 @@ struct conf {
     char ckpt_dir[4096]; /* absolute */
     char tmp_dir[4096]; /* absolute, the 0700 directory dmtcp-USER@HOST */
     char log_file[4096]; /* absolute, "" for standard error */
+    char computation[48]; /* text of its identity, "" when not part of one yet */
     char user_preload[4096]; /* the user's own LD_PRELOAD, "" if none */
     uint32_t coord_port;
     uint32_t gzip; /* 0, 1 */

@@ -14,9 +14,11 @@
 #include "fd/fd.h"
 #include "feature.h"
 #include "fmt.h"
+#include "follow.h"
 #include "library.h"
 #include "log.h"
 #include "phase.h"
+#include "processes.h"
 #include "resource/resource.h"
 #include "scratch.h"
 #include "str.h"
@@ -232,9 +234,15 @@ void restart_run(void)
         give_up(PHASE_LOAD);
     }
     unmap_loader();
+    processes_forget();
     if (coord_init() < 0 || coord_join(PROTO_JOIN_RESTART, problem, sizeof problem) < 0)
         give_up(PHASE_LOAD);
     await_go(PHASE_RESTORE);
+    if (processes_open() == 0) {
+        lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
+        processes_state(lib.entry, PTABLE_JOINED);
+    }
+    follow_prepare();
     rebuild();
     done(PHASE_RESTORE);
     await_go(PHASE_RECONNECT);
