@@ -224,6 +224,7 @@ static void settle_numbers(void)
 void restart_run(void)
 {
     scratch_forget();
+    lib.writing = 0;
     worker_unshare();
     log_state.phase = PHASE_LOAD;
     take_configuration();
