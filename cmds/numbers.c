@@ -84,7 +84,5 @@ void numbers_enter(const struct conf *conf, const struct upid *computation, cons
     /* What was one (a shell that led its group and session) may be several now: all of them have the number, and it stands for the first. */
     enter(PTABLE_NUMBER, tree->launch_group, getpgrp());
     enter(PTABLE_NUMBER, tree->launch_session, getsid(0));
-    if (tree->launch_parent > 1)
-        enter(PTABLE_NUMBER, tree->launch_parent, getpid());
     munmap(table, sizeof *table);
 }

@@ -12,6 +12,7 @@
 #include "str.h"
 #include "suspend.h"
 #include "threads.h"
+#include "vpid.h"
 
 #define LOG_MODULE "follow"
 
@@ -98,12 +99,14 @@ void follow_forked(void)
     lib.process.time = sys_now_ns(CLOCK_REALTIME) / 1000000000u;
     lib.checkpoints = lib.restarts = 0;
     lib.ready = 1;
+    lib.writing = 0;
     lib.forked = true;
     memset(sections, 0, sizeof sections);
     scratch_forked();
     processes_forked();
     threads_forked();
     suspend_forked();
+    vpid_forked();
     lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
     long error = library_start_thread();
     if (error < 0) {
@@ -168,6 +171,7 @@ void follow_exec_begin(struct follow_exec *exec, const char *path)
     const char *reason = path ? follow_refusal(path) : NULL;
     sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal);
 
+    library_await_writer();
     *exec = (struct follow_exec){.entry = processes_find(sys_getpid())};
     if (reason) {
         if (sys_getpid() == lib.real_pid)

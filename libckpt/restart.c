@@ -227,9 +227,21 @@ static void take_terminal(void)
     sys_close((int)fd);
 }
 
+/* All processes have told their numbers. Handlers that were installed when nothing was known to differ see who sent a signal only now. */
+static void settle_numbers(void)
+{
+    bool before = vpid_active;
+
+    vpid_settle();
+    vpid_settle_parent();
+    if (vpid_active && !before)
+        signals_restore();
+}
+
 void restart_run(void)
 {
     scratch_forget();
+    lib.writing = 0;
     worker_unshare();
     log_state.phase = PHASE_LOAD;
     take_configuration();
@@ -252,6 +264,7 @@ void restart_run(void)
     rebuild();
     done(PHASE_RESTORE);
     await_go(PHASE_RECONNECT);
+    settle_numbers();
     done(PHASE_RECONNECT); /* nothing to find yet but in this process */
     await_go(PHASE_REFILL);
     if (fd_refill(true) < 0) {

@@ -239,8 +239,9 @@ void resource_describe(struct image_process *out)
 
     memset(out, 0, sizeof *out);
     out->pid = (uint32_t)lib.pid;
-    out->ppid = (uint32_t)vpid_from_real((int)sys_getppid());
     out->flags = process.subreaper ? IMAGE_PROCESS_SUBREAPER : 0;
+    vpid_note_parent();
+    out->ppid = (uint32_t)vpid_parent_from_real(sys_getppid());
     describe_job(out);
     if (proc_read("/proc/thread-self/status", status, sizeof status) > 0) {
         out->uid = status_number(status, "Uid");
