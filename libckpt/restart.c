@@ -229,6 +229,17 @@ static void take_terminal(void)
     sys_close((int)fd);
 }
 
+/* All processes have told their numbers. Handlers that were installed when nothing was known to differ see who sent a signal only now. */
+static void settle_numbers(void)
+{
+    bool before = vpid_active;
+
+    vpid_settle();
+    vpid_settle_parent();
+    if (vpid_active && !before)
+        signals_restore();
+}
+
 void restart_run(void)
 {
     scratch_forget();
@@ -255,6 +266,7 @@ void restart_run(void)
     rebuild();
     done(PHASE_RESTORE);
     await_go(PHASE_RECONNECT);
+    settle_numbers();
     terminal_reconnect();
     done(PHASE_RECONNECT); /* nothing to find yet but in this process */
     await_go(PHASE_REFILL);

@@ -26,6 +26,8 @@ struct snapshot_request {
     const char *descriptors; /* text for IMAGE_REC_DESCRIPTORS, or NULL */
     const struct image_pty *ptys;
     uint32_t pty_count;
+    const struct image_zombie *zombies;
+    uint32_t zombie_count;
     const char *libc_name; /* "glibc 2.36", or NULL */
 };
 

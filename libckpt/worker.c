@@ -89,7 +89,7 @@ static int while_suspending(void)
 static long phase_suspend(void)
 {
     uint64_t first_state_ns = tell_state_ns = ckpt.suspended_ns + STATE_NS;
-    long error = resource_suspending();
+    long error = resource_suspending(ckpt.problem, sizeof ckpt.problem);
 
     processes_hurry();
     if (!error)
@@ -139,6 +139,7 @@ static long phase_snapshot(void)
     request.process_record = &process;
     request.descriptors = fd_description();
     request.ptys = fd_ptys(&request.pty_count);
+    request.zombies = resource_zombies(&request.zombie_count);
     request.tids = resource_tids(&request.tid_count);
     request.writers = ckpt.begin.host_processes ? cpus / ckpt.begin.host_processes : cpus;
     if (!request.writers)
