@@ -21,6 +21,7 @@ struct conf {
     char ckpt_dir[4096]; /* absolute */
     char tmp_dir[4096]; /* absolute, the 0700 directory dmtcp-USER@HOST */
     char log_file[4096]; /* absolute, "" for standard error */
+    char computation[48]; /* text of its identity, "" when not part of one yet */
     char user_preload[4096]; /* the user's own LD_PRELOAD, "" if none */
     uint32_t coord_port;
     uint32_t gzip; /* 0, 1 */
@@ -36,6 +37,7 @@ struct conf {
     uint32_t strict; /* 0: no uid check at restart */
     uint64_t host_id; /* hash of the host's name, as in upid.host */
     uint32_t had_preload; /* 1: LD_PRELOAD was set by the user */
+    uint32_t launch_pid, launch_group, launch_session; /* dmtcp_launch's own, which the program has from it; 0: not known */
 };
 
 /* Defaults of interface.md. */

@@ -269,6 +269,18 @@ long secret_read(const char *path, uint8_t secret[PROTO_SECRET_SIZE])
     return error;
 }
 
+long upid_from_text(struct upid *upid, const char *text)
+{
+    uint64_t pid;
+
+    memset(upid, 0, sizeof *upid);
+    if (!str_number(&text, 16, &upid->host) || *text++ != '-' || !str_number(&text, 10, &pid) || *text++ != '-' ||
+        !str_number(&text, 16, &upid->time) || *text || pid > UINT32_MAX)
+        return -EINVAL;
+    upid->pid = (uint32_t)pid;
+    return 0;
+}
+
 void upid_text(const struct upid *upid, char text[UPID_TEXT_MAX])
 {
     fmt(text, UPID_TEXT_MAX, "%lx-%u-%lx", upid->host, upid->pid, upid->time);

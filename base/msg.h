@@ -38,6 +38,9 @@ void msg_proof(uint8_t proof[PROTO_PROOF_SIZE], const uint8_t *secret, int coord
 /* Reads a secret file: regular, 0600, owned by the caller, exactly PROTO_SECRET_SIZE bytes. 0 or -errno; -EPERM: wrong owner or mode. */
 long secret_read(const char *path, uint8_t secret[PROTO_SECRET_SIZE]);
 
+/* Reads what upid_text writes. 0 or -EINVAL. */
+long upid_from_text(struct upid *upid, const char *text);
+
 /* "<host hex>-<pid>-<time hex>" */
 void upid_text(const struct upid *upid, char text[UPID_TEXT_MAX]);
 

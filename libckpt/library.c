@@ -26,16 +26,18 @@ static int32_t worker_tid;
 
 long library_start_thread(void)
 {
-    char *memory = region_map(WORKER_STACK + 4096, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
     sys_sigset all = ~0ull, old;
     long tid;
 
-    if (SYS_IS_ERROR(memory))
-        return (long)memory;
-    tid = sys_mprotect(memory + 4096, WORKER_STACK, PROT_READ | PROT_WRITE);
-    if (tid < 0)
-        return tid;
-    worker_stack = memory + 4096;
+    if (!worker_stack) { /* a forked child has its parent's */
+        char *memory = region_map(WORKER_STACK + 4096, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
+        if (SYS_IS_ERROR(memory))
+            return (long)memory;
+        tid = sys_mprotect(memory + 4096, WORKER_STACK, PROT_READ | PROT_WRITE);
+        if (tid < 0)
+            return tid;
+        worker_stack = memory + 4096;
+    }
     worker_tcb.self = &worker_tcb;
     sys_sigprocmask(SIG_SETMASK, &all, &old);
     tid = raw_clone(WORKER_FLAGS, worker_stack + WORKER_STACK, &worker_tid, NULL, &worker_tcb, worker_run, NULL);

@@ -21,6 +21,9 @@ struct library {
     int real_pid;
     uint32_t generation; /* of the last committed checkpoint, or the one restarted from */
     uint32_t checkpoints, restarts; /* of this process */
+    int entry; /* in the table of processes */
+    bool forked; /* made by a fork, and has not joined yet */
+    bool launched; /* dmtcp_launch became this program: failing to join is its failure. Others run on and join when they can */
     uint32_t ready; /* futex; 0: starting, 1: joined, 2: failed */
     char problem[256]; /* why not, when ready is 2 */
     char leader_name[16]; /* of the process's first thread, for ps, even when that has ended */

@@ -63,6 +63,12 @@ void processes_forget(void)
     table = NULL;
 }
 
+void processes_forked(void)
+{
+    if (table)
+        scratch_adopt(table, sizeof *table);
+}
+
 bool processes_known(void)
 {
     return table;
@@ -235,7 +241,8 @@ static int unjoined(void)
 {
     for (uint32_t i = 0, used = load(&table->used); i < used; i++) {
         uint32_t state = load(&table->entry[i].state);
-        if (state != PTABLE_RESERVED && state != PTABLE_STARTING && state != PTABLE_EXEC)
+        /* One that is only reserved will be made after the checkpoint: no thread parks between making it and saying so. */
+        if (state != PTABLE_STARTING && state != PTABLE_EXEC)
             continue;
         if (!gone(&table->entry[i]))
             return (int)i;
@@ -258,10 +265,7 @@ long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *probl
             return -ECANCELED;
         if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns) {
             const struct ptable_entry *at = &table->entry[entry];
-            if (at->state == PTABLE_RESERVED)
-                fmt(problem, size, "pid %d is about to make a process and does not come to an end", at->parent);
-            else
-                fmt(problem, size, "its new process %d does not join the coordinator", at->virtual);
+            fmt(problem, size, "the new process %d does not join the coordinator", at->virtual);
             return -ETIMEDOUT;
         }
         futex_wait_shared(&table->changes, changes, 20000000);

@@ -12,6 +12,8 @@
 long processes_open(void);
 /* After a restart the mapping did not come back. */
 void processes_forget(void);
+/* In the child of a fork, after scratch_forked: the mapping is there. */
+void processes_forked(void);
 bool processes_known(void);
 
 /* Entries: an index, or -1 when the table is full or not there; every function takes -1 and does nothing. */

@@ -7,7 +7,10 @@
 
 /* mmap(2) of anonymous memory, private or shared, at an address of our choice if it is free, else of the kernel's. As sys_mmap. */
 void *region_map(size_t size, int prot, int flags);
-/* The same for a file. */
+/* The same, in a part of its own, which a forked child can give back at once. */
+void *region_map_scratch(size_t size, int prot, int flags);
+void region_clear_scratch(void);
+/* For a file. */
 void *region_map_file(size_t size, int prot, int flags, int fd);
 
 #endif

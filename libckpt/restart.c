@@ -14,9 +14,11 @@
 #include "fd/fd.h"
 #include "feature.h"
 #include "fmt.h"
+#include "follow.h"
 #include "library.h"
 #include "log.h"
 #include "phase.h"
+#include "processes.h"
 #include "resource/resource.h"
 #include "scratch.h"
 #include "str.h"
@@ -216,6 +218,23 @@ static void rebuild(void)
         give_up(PHASE_RESTORE);
 }
 
+/* Not earlier, so that until now the terminal's keys end the restart; not later, lest the program find itself in the background. All signals are
+ * blocked, SIGTTOU too, so it is allowed to do this from there. */
+static void take_terminal(void)
+{
+    int group = (int)syscall3(__NR_getpgid, 0, 0, 0), now = 0;
+    long fd;
+
+    if (!(lib.handoff.flags & HANDOFF_FOREGROUND))
+        return;
+    fd = sys_open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY, 0);
+    if (fd < 0)
+        return;
+    if (!sys_ioctl((int)fd, 0x540f /* TIOCGPGRP */, &now) && now == lib.handoff.restart_group)
+        sys_ioctl((int)fd, 0x5410 /* TIOCSPGRP */, &group);
+    sys_close((int)fd);
+}
+
 void restart_run(void)
 {
     scratch_forget();
@@ -229,9 +248,15 @@ void restart_run(void)
         give_up(PHASE_LOAD);
     }
     unmap_loader();
+    processes_forget();
     if (coord_init() < 0 || coord_join(PROTO_JOIN_RESTART, problem, sizeof problem) < 0)
         give_up(PHASE_LOAD);
     await_go(PHASE_RESTORE);
+    if (processes_open() == 0) {
+        lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
+        processes_state(lib.entry, PTABLE_JOINED);
+    }
+    follow_prepare();
     rebuild();
     done(PHASE_RESTORE);
     await_go(PHASE_RECONNECT);
@@ -247,6 +272,7 @@ void restart_run(void)
     done(PHASE_REFILL);
     await_go(PHASE_RESUME);
     lib.restarting = false;
+    take_terminal();
     suspend_release(true);
     resource_resumed();
     done(PHASE_RESUME);

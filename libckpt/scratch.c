@@ -11,26 +11,7 @@
 
 struct range {
     uint64_t start, end;
-    uint64_t adopted;
 };
-
-static uint32_t lock; /* futex: 0 free, 1 held, 2 held and waited for */
-
-void scratch_lock(void)
-{
-    uint32_t seen = 0;
-
-    if (__atomic_compare_exchange_n(&lock, &seen, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        return;
-    while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE))
-        sys_futex_wait(&lock, 2, NULL);
-}
-
-void scratch_unlock(void)
-{
-    if (__atomic_exchange_n(&lock, 0, __ATOMIC_RELEASE) == 2)
-        sys_futex_wake(&lock, 1);
-}
 
 struct table {
     size_t count, size; /* size: bytes of this mapping */
@@ -49,7 +30,7 @@ static bool name_it(void *memory, size_t size)
 
 static void *map(size_t size, bool shared)
 {
-    void *memory = region_map(size, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE);
+    void *memory = region_map_scratch(size, PROT_READ | PROT_WRITE, (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE);
 
     return SYS_IS_ERROR(memory) ? NULL : memory;
 }
@@ -80,15 +61,12 @@ static bool table_has_room(void)
     return true;
 }
 
-static bool note(const void *memory, size_t size, bool adopted)
+static bool note(const void *memory, size_t size)
 {
-    bool room;
+    bool room = table_has_room();
 
-    scratch_lock();
-    room = table_has_room();
     if (room)
-        table->ranges[table->count++] = (struct range){.start = (uint64_t)memory, .end = (uint64_t)memory + size, .adopted = adopted};
-    scratch_unlock();
+        table->ranges[table->count++] = (struct range){.start = (uint64_t)memory, .end = (uint64_t)memory + size};
     return room;
 }
 
@@ -98,7 +76,7 @@ void *scratch_map(size_t size, bool shared)
 
     size = page_round(size);
     memory = map(size, shared);
-    if (memory && !note(memory, size, false)) {
+    if (memory && !note(memory, size)) {
         sys_munmap(memory, size);
         memory = NULL;
     }
@@ -109,21 +87,13 @@ void *scratch_map(size_t size, bool shared)
 
 bool scratch_adopt(void *memory, size_t size)
 {
-    return note(memory, page_round(size), true);
+    return note(memory, page_round(size));
 }
 
 void scratch_forked(void)
 {
-    size_t kept = 1;
-
-    lock = 0;
-    for (size_t i = 1; table && i < table->count; i++)
-        if (table->ranges[i].adopted)
-            table->ranges[kept++] = table->ranges[i];
-        else
-            sys_munmap((void *)table->ranges[i].start, table->ranges[i].end - table->ranges[i].start);
-    if (table)
-        table->count = kept;
+    table = NULL;
+    region_clear_scratch();
 }
 
 static struct range *range_at(const void *memory)
@@ -140,10 +110,8 @@ void scratch_unmap(void *memory, size_t size)
 
     if (!range)
         return;
-    scratch_lock();
     sys_munmap(memory, page_round(size));
     *range = table->ranges[--table->count];
-    scratch_unlock();
 }
 
 void *scratch_resize(void *memory, size_t old_size, size_t new_size)
@@ -156,7 +124,7 @@ void *scratch_resize(void *memory, size_t old_size, size_t new_size)
     memory = sys_mremap(memory, page_round(old_size), new_size, MREMAP_MAYMOVE, NULL);
     if (SYS_IS_ERROR(memory))
         return NULL;
-    *range = (struct range){(uint64_t)memory, (uint64_t)memory + new_size, 0};
+    *range = (struct range){(uint64_t)memory, (uint64_t)memory + new_size};
     return memory;
 }
 
@@ -219,6 +187,5 @@ bool scratch_made_since(uint64_t start, uint64_t end)
 
 void scratch_forget(void)
 {
-    lock = 0;
     table = NULL;
 }

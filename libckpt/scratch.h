@@ -13,12 +13,9 @@ void *scratch_map(size_t size, bool shared);
 void scratch_unmap(void *memory, size_t size);
 /* A mapping made elsewhere that is to be treated like scratch (it never enters an image). False: no memory for the table. */
 bool scratch_adopt(void *memory, size_t size);
-/* In the child of a fork, before its checkpoint thread exists: gives back what belonged to the parent's checkpoint thread, all but
- * adopted mappings. */
+/* In the child of a fork, before its checkpoint thread exists: gives back what belonged to the parent's, whose table may have been caught in the
+ * middle of a change. Adopted mappings are forgotten, not unmapped. */
 void scratch_forked(void);
-/* Around a fork, in the forking thread: the table is whole in the child. The checkpoint thread waits meanwhile. */
-void scratch_lock(void);
-void scratch_unlock(void);
 
 /* Changes the size of a private mapping; it may move. New bytes are zero. NULL: no memory, the old mapping stays. */
 void *scratch_resize(void *memory, size_t old_size, size_t new_size);

@@ -16,6 +16,7 @@
 #include "ckpt_signal.h"
 #include "context.h"
 #include "fmt.h"
+#include "follow.h"
 #include "library.h"
 #include "log.h"
 #include "phase.h"
@@ -79,6 +80,15 @@ static bool is_ours(const siginfo_t *info)
     return info->si_code == SI_QUEUE && info->si_pid == sys_getpid() && threads_own(info->si_value.sival_ptr);
 }
 
+/* In a section of follow.h, and not where it waits for a lock that a parked thread may hold. */
+static bool makes_process(const struct thread *thread, uint64_t pc)
+{
+    enum follow_section section = follow_section_of(thread->real_tid);
+    bool waits = thread->sample.in_syscall && thread->sample.number == __NR_futex && (pc == thread->sample.pc || pc + 2 == thread->sample.pc);
+
+    return section == FOLLOW_AFTER || (section == FOLLOW_BEFORE && !waits);
+}
+
 static void handler(int signal, siginfo_t *info, void *raw_context)
 {
     ucontext_t *context = raw_context;
@@ -91,8 +101,12 @@ static void handler(int signal, siginfo_t *info, void *raw_context)
     if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED || thread->real_tid != sys_gettid())
         return; /* of an attempt that was given up */
     thread->ucontext = context;
-    if (threads_in_vdso((uint64_t)context->uc_mcontext.gregs[REG_RIP])) {
-        /* Would resume only in an identical vDSO: let it leave, and ask again. */
+    uint64_t pc = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+    /* In the vDSO it would resume only in an identical one; while it makes a process it must not stop: let it leave, and ask again. */
+    if (threads_in_vdso(pc) || makes_process(thread, pc)) {
+        uint64_t now = sys_now_ns(CLOCK_MONOTONIC);
+        redo_suspended(thread, context, now);
+        redo_resume(thread, context, now, false);
         answer(thread, THREAD_AGAIN);
         return;
     }
@@ -228,6 +242,13 @@ static void describe_late(char *problem, size_t size)
     str_copy(problem, size, "its threads come and go too quickly");
 }
 
+void suspend_forked(void)
+{
+    outstanding = 0;
+    call.stack = NULL;
+    stand_in.state = THREAD_FREE;
+}
+
 long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t problem_size)
 {
     unsigned wait_us = 1000;
@@ -255,6 +276,10 @@ long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t 
                 if (wait_us < 50000)
                     wait_us *= 2;
             }
+        }
+        if (!left) { /* all have answered, some with "not now" */
+            struct timespec moment = {.tv_nsec = 100000};
+            sys_nanosleep(&moment);
         }
         if (poll && poll())
             return -ECANCELED;

@@ -140,6 +140,17 @@ long threads_list(void)
     return error;
 }
 
+void threads_forked(void)
+{
+    int tid = sys_gettid();
+
+    for (struct thread *thread = NULL; (thread = threads_next(thread));) {
+        if (thread->redo.stub)
+            redo_forked(thread->tid, tid);
+        memset(thread, 0, sizeof *thread);
+    }
+}
+
 void threads_drop_gone(void)
 {
     for (struct thread *thread = NULL; (thread = threads_next(thread));)

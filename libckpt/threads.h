@@ -8,6 +8,9 @@
  * are no longer there; passes over the checkpoint thread, kernel workers (PF_IO_WORKER) and a leader that has ended. 0 or -errno. */
 long threads_list(void);
 
+/* In the child of a fork, by its only thread: the table is empty. */
+void threads_forked(void);
+
 /* Frees the slots of threads that are gone. */
 void threads_drop_gone(void);
 

@@ -13,12 +13,14 @@
 #include "fd/fd.h"
 #include "feature.h"
 #include "fmt.h"
+#include "follow.h"
 #include "handoff.h"
 #include "image_name.h"
 #include "library.h"
 #include "log.h"
 #include "msg.h"
 #include "phase.h"
+#include "processes.h"
 #include "resource/resource.h"
 #include "restart.h"
 #include "scratch.h"
@@ -67,8 +69,11 @@ static long phase_suspend(void)
 {
     long error = resource_suspending();
 
+    processes_hurry();
     if (!error)
         error = suspend_all(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
+    if (!error)
+        error = processes_await_joined(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
     if (!error)
         error = fd_survey(ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem);
     return error;
@@ -331,12 +336,29 @@ static void checkpoint(const struct coord_message *message)
 
 /* --- the loop --- */
 
+/* Many forked children call exec or end at once: they need not join in between, unless a checkpoint waits for them. */
+#define LINGER_NS 3000000ull
+
+static long join(unsigned flags, char *problem, size_t size)
+{
+    long error = coord_join(flags, problem, size);
+
+    if (error)
+        return error;
+    if (processes_open() < 0)
+        log_warn("pid %d: no table of processes in %s; processes that it makes are not waited for", lib.pid, lib.conf.tmp_dir);
+    lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
+    follow_prepare();
+    processes_state(lib.entry, PTABLE_JOINED);
+    return 0;
+}
+
 static void reconnect(void)
 {
     unsigned wait_s = 1;
     char problem[256];
 
-    while (coord_join(PROTO_JOIN_RECONNECT, problem, sizeof problem) < 0) {
+    while (join(PROTO_JOIN_RECONNECT, problem, sizeof problem) < 0) {
         struct timespec wait = {.tv_sec = wait_s};
         log_trace("%s", problem);
         sys_nanosleep(&wait);
@@ -363,12 +385,18 @@ void worker_run(void *unused)
 {
     worker_unshare();
     long error = coord_init();
+    if (!error && lib.forked)
+        processes_linger(LINGER_NS);
     if (!error)
-        error = coord_join(0, lib.problem, sizeof lib.problem);
-    __atomic_store_n(&lib.ready, error ? 2 : 1, __ATOMIC_RELEASE);
-    sys_futex_wake(&lib.ready, 1);
-    if (error)
+        error = join(0, lib.problem, sizeof lib.problem);
+    if (error && lib.launched) {
+        __atomic_store_n(&lib.ready, 2, __ATOMIC_RELEASE);
+        sys_futex_wake(&lib.ready, 1);
         sys_exit_thread(0);
+    }
+    lib.forked = false;
+    __atomic_store_n(&lib.ready, 1, __ATOMIC_RELEASE);
+    sys_futex_wake(&lib.ready, 1);
     ctx_save(&worker_base);
     for (;;) {
         struct coord_message message;

@@ -139,7 +139,7 @@ static long read_signals(void *unused)
 long fd_publish(uint32_t of_generation)
 {
     generation = of_generation;
-    marked = false;
+    marked = published = false; /* after a restart, what the image remembers means nothing */
     long error = make_list();
     if (error)
         return error;

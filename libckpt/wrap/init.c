@@ -2,8 +2,11 @@
  * waits until the process has joined its computation, so that nothing of the program runs outside it. */
 #include "ckpt_signal.h"
 #include "fmt.h"
+#include "follow.h"
 #include "library.h"
 #include "log.h"
+#include "msg.h"
+#include "processes.h"
 #include "str.h"
 #include "suspend.h"
 #include "sys.h"
@@ -42,15 +45,20 @@ static void remove_entry(char **entry)
 /* The environment is again what the user gave to dmtcp_launch. (Our strings stay in the memory that /proc/PID/environ shows.) */
 static void clean_environment(void)
 {
-    static char preload[sizeof "LD_PRELOAD=" + sizeof lib.conf.user_preload];
+    static char library[4096], preload[32768];
     char **entry = find_variable("LD_PRELOAD");
 
-    if (entry && lib.conf.had_preload) {
-        fmt(preload, sizeof preload, "LD_PRELOAD=%s", lib.conf.user_preload);
-        *entry = preload;
-    } else {
-        remove_entry(entry);
+    if (entry) { /* ours is the first: dmtcp_launch, follow_environment */
+        const char *value = str_find(*entry, '=') + 1, *rest = str_find(value, ':');
+        fmt(library, sizeof library, "%.*s", rest ? (int)(rest - value) : (int)strlen(value), value);
+        if (rest && rest[1]) {
+            fmt(preload, sizeof preload, "LD_PRELOAD=%s", rest + 1);
+            *entry = preload;
+        } else {
+            remove_entry(entry);
+        }
     }
+    follow_init(library);
     remove_entry(find_variable(CONF_VARIABLE));
 }
 
@@ -76,8 +84,15 @@ static void name_process(void)
     str_copy(lib.program, sizeof lib.program, str_base(path));
     lib.pid = lib.real_pid = sys_getpid();
     lib.process.host = lib.conf.host_id;
-    lib.process.pid = (uint32_t)lib.pid;
     lib.process.time = sys_now_ns(CLOCK_REALTIME) / 1000000000u;
+    lib.launched = !lib.conf.computation[0];
+    if (!lib.launched && upid_from_text(&lib.computation, lib.conf.computation) == 0 && processes_open() == 0) {
+        /* By exec from a process of the computation: the number by which others know this one stays. */
+        int virtual = processes_virtual(lib.real_pid);
+        if (virtual)
+            lib.pid = virtual;
+    }
+    lib.process.pid = (uint32_t)lib.pid;
 }
 
 /* By path: the descriptor belongs to the checkpoint thread's table, where nothing of the program is. */

@@ -1,0 +1,195 @@
+#include "follow.h"
+
+#include <linux/prctl.h>
+
+#include "fmt.h"
+#include "library.h"
+#include "log.h"
+#include "msg.h"
+#include "processes.h"
+#include "redo.h"
+#include "scratch.h"
+#include "str.h"
+#include "suspend.h"
+#include "threads.h"
+
+#define LOG_MODULE "follow"
+
+/* As many threads may make processes at once as have room here; one more is simply not protected. */
+static struct {
+    int32_t tid; /* 0: free */
+    uint32_t section;
+} sections[128];
+
+static int find_section(int tid)
+{
+    for (unsigned i = 0; i < sizeof sections / sizeof *sections; i++)
+        if (__atomic_load_n(&sections[i].tid, __ATOMIC_RELAXED) == tid)
+            return (int)i;
+    return -1;
+}
+
+void follow_section(enum follow_section section)
+{
+    int tid = sys_gettid(), at = find_section(tid);
+
+    for (unsigned i = 0; at < 0 && section && i < sizeof sections / sizeof *sections; i++) {
+        int32_t unclaimed = 0;
+        if (__atomic_compare_exchange_n(&sections[i].tid, &unclaimed, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            at = (int)i;
+    }
+    if (at < 0)
+        return;
+    __atomic_store_n(&sections[at].section, section, __ATOMIC_RELEASE);
+    if (!section)
+        __atomic_store_n(&sections[at].tid, 0, __ATOMIC_RELEASE);
+}
+
+void follow_section_made(void)
+{
+    int at = find_section(sys_gettid());
+
+    if (at >= 0)
+        __atomic_store_n(&sections[at].section, FOLLOW_AFTER, __ATOMIC_RELEASE);
+}
+
+enum follow_section follow_section_of(int tid)
+{
+    int at = find_section(tid);
+
+    return at < 0 ? FOLLOW_NONE : __atomic_load_n(&sections[at].section, __ATOMIC_ACQUIRE);
+}
+
+static char configuration[sizeof CONF_VARIABLE + 1 + CONF_TEXT_MAX];
+static char library_path[4096];
+
+bool follow_possible(void)
+{
+    return __atomic_load_n(&lib.ready, __ATOMIC_RELAXED) == 1 && configuration[0];
+}
+
+bool follow_active(void)
+{
+    return follow_possible() && sys_getpid() == lib.real_pid;
+}
+
+void follow_init(const char *library)
+{
+    str_copy(library_path, sizeof library_path, library);
+}
+
+void follow_prepare(void)
+{
+    size_t head = fmt(configuration, sizeof configuration, "%s=", CONF_VARIABLE);
+
+    upid_text(&lib.computation, lib.conf.computation);
+    if (!conf_encode(&lib.conf, configuration + head, sizeof configuration - head)) {
+        configuration[0] = 0;
+        log_warn("the settings are too long to be handed to other programs: those that this one starts will run outside the computation");
+    }
+}
+
+/* --- fork --- */
+
+void follow_forked(void)
+{
+    lib.pid = lib.real_pid = sys_getpid();
+    lib.process.pid = (uint32_t)lib.pid;
+    lib.process.time = sys_now_ns(CLOCK_REALTIME) / 1000000000u;
+    lib.checkpoints = lib.restarts = 0;
+    lib.ready = 1;
+    lib.forked = true;
+    memset(sections, 0, sizeof sections);
+    scratch_forked();
+    processes_forked();
+    threads_forked();
+    suspend_forked();
+    lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
+    long error = library_start_thread();
+    if (error < 0) {
+        log_warn("pid %d leaves the computation: its checkpoint thread can't be made: %e", lib.pid, (int)error);
+        processes_state(lib.entry, PTABLE_LEFT);
+    }
+}
+
+/* --- exec --- */
+
+static const char *value_of(const char *entry, const char *name)
+{
+    const char *value = str_after(entry, name);
+
+    return value && *value == '=' ? value + 1 : NULL;
+}
+
+size_t follow_environment_size(char *const *environment)
+{
+    size_t count = 0, preload = 0;
+
+    for (; environment && environment[count]; count++) {
+        const char *value = value_of(environment[count], "LD_PRELOAD");
+        if (value)
+            preload = strlen(value);
+    }
+    return (count + 3) * sizeof(char *) + sizeof "LD_PRELOAD=:" + strlen(library_path) + preload;
+}
+
+char **follow_environment(char *const *environment, void *room)
+{
+    char **made = room, **at = made;
+    const char *users = NULL;
+    size_t count = 0;
+
+    while (environment && environment[count])
+        count++;
+    for (size_t i = 0; i < count; i++) {
+        const char *value = value_of(environment[i], "LD_PRELOAD");
+        if (value)
+            users = value;
+        else if (!value_of(environment[i], CONF_VARIABLE))
+            *at++ = environment[i];
+    }
+    char *preload = (char *)(made + count + 3);
+    size_t size = sizeof "LD_PRELOAD=:" + strlen(library_path) + (users ? strlen(users) : 0);
+    fmt(preload, size, users && *users ? "LD_PRELOAD=%s:%s" : "LD_PRELOAD=%s", library_path, users);
+    *at++ = preload;
+    *at++ = configuration;
+    *at = NULL;
+    return made;
+}
+
+static void leave(const char *path, const char *reason)
+{
+    log_note("pid %d leaves the computation: %s %s", lib.pid, path, reason);
+    processes_state(processes_find(sys_getpid()), PTABLE_LEFT);
+}
+
+void follow_exec_begin(struct follow_exec *exec, const char *path)
+{
+    const char *reason = path ? follow_refusal(path) : NULL;
+    sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal);
+
+    *exec = (struct follow_exec){.entry = processes_find(sys_getpid())};
+    if (reason) {
+        if (sys_getpid() == lib.real_pid)
+            leave(path, reason);
+        return;
+    }
+    exec->followed = true;
+    /* From here to the new program's constructor, which unblocks it, a checkpoint waits for the entry. */
+    sys_sigprocmask(SIG_BLOCK, &signal, &exec->mask);
+    if (exec->entry < 0) {
+        exec->made = true;
+        exec->entry = processes_adopt(sys_getpid(), sys_getpid(), 0);
+    }
+    processes_state(exec->entry, PTABLE_EXEC);
+}
+
+void follow_exec_failed(const struct follow_exec *exec)
+{
+    if (exec->made)
+        processes_release(exec->entry);
+    else
+        processes_state(exec->entry, PTABLE_JOINED);
+    if (exec->followed)
+        sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
+}

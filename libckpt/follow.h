@@ -1,0 +1,49 @@
+/* Following the program when it makes processes: what the wrappers of fork, exec and spawn share. In the program's threads; all of it also right in
+ * a child of vfork, which runs in its parent's memory until it calls exec. */
+#ifndef FOLLOW_H
+#define FOLLOW_H
+
+#include <stdbool.h>
+
+#include "sys.h"
+
+/* Is this process under control, and not a vfork child or a child that nobody follows? */
+bool follow_active(void);
+/* Is its memory that of a process under control? Also in a child of vfork or of a system call that we do not see. */
+bool follow_possible(void);
+
+/* A section in which this thread makes a process. In FOLLOW_BEFORE it may be stopped only where it waits for a lock of libc (whose holder may be
+ * stopped already); in FOLLOW_AFTER not at all: the process exists, and its entry must say so. By thread number, not in thread-local storage,
+ * which a thread that libc does not know need not have. */
+enum follow_section { FOLLOW_NONE = 0, FOLLOW_BEFORE = 1, FOLLOW_AFTER = 2 };
+void follow_section(enum follow_section section);
+/* BEFORE becomes AFTER; nothing outside of a section. */
+void follow_section_made(void);
+enum follow_section follow_section_of(int tid);
+
+/* In the child of a fork: a process of its own from here on, with a checkpoint thread that joins in the background. */
+void follow_forked(void);
+
+/* Environment with which a program comes under control: room for follow_environment_size(env) bytes at `room`, 8-aligned. */
+size_t follow_environment_size(char *const *environment);
+char **follow_environment(char *const *environment, void *room);
+
+/* Why a program can't be followed: "is statically linked" and the like; NULL: it can, or does not exist: exec will say so. */
+const char *follow_refusal(const char *path);
+
+/* Around an exec. begin: path NULL means that what is executed is not known. Returns what end wants, should the exec fail. */
+struct follow_exec {
+    int entry;
+    int made; /* the entry is new: a vfork child's */
+    sys_sigset mask;
+    bool followed;
+};
+void follow_exec_begin(struct follow_exec *exec, const char *path);
+void follow_exec_failed(const struct follow_exec *exec);
+
+/* Makes the strings that bring a new program under control, when the computation's name is known or has changed. Checkpoint thread. */
+void follow_prepare(void);
+/* The constructor: which library this is, and what is left of LD_PRELOAD. */
+void follow_init(const char *library);
+
+#endif

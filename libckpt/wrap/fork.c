@@ -1,0 +1,164 @@
+/* fork and its relatives. vfork needs no wrapper: its child runs in our memory until it calls exec, whose wrapper knows that case. */
+#include <errno.h>
+#include <pthread.h>
+#include <pty.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <utmp.h>
+
+#include "follow.h"
+#include "library.h"
+#include "processes.h"
+#include "vpid.h"
+#include "wrap.h"
+
+/* Ours are registered first, so that libc calls them last before the fork and first after it. */
+static void forked_parent(void)
+{
+    follow_section_made();
+}
+
+/* What pthread_atfork(3) is made of; without a library's handle, since ours is never unloaded. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *library);
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    __register_atfork(NULL, forked_parent, NULL, NULL);
+}
+
+static pid_t made(int entry, pid_t pid)
+{
+    if (pid > 0)
+        processes_started(entry, pid);
+    else if (pid < 0)
+        processes_release(entry);
+    follow_section(FOLLOW_NONE);
+    return pid;
+}
+
+WRAP(pid_t, fork, (void))
+{
+    if (!follow_active())
+        return REAL(fork)();
+    int entry = processes_reserve();
+    follow_section(FOLLOW_BEFORE);
+    pid_t pid = REAL(fork)();
+    int error = errno;
+    if (!pid) {
+        follow_forked();
+    } else {
+        made(entry, pid);
+    }
+    errno = error;
+    return pid;
+}
+
+/* fork without the handlers of pthread_atfork: POSIX 2024. */
+WRAP(pid_t, _Fork, (void))
+{
+    if (!follow_active())
+        return REAL(_Fork)();
+    int entry = processes_reserve();
+    follow_section(FOLLOW_AFTER); /* no lock is waited for */
+    pid_t pid = REAL(_Fork)();
+    int error = errno;
+    if (!pid) {
+        follow_forked();
+    } else {
+        made(entry, pid);
+    }
+    errno = error;
+    return pid;
+}
+
+struct clone_call {
+    int (*run)(void *);
+    void *argument;
+};
+
+static int run_followed(void *argument)
+{
+    struct clone_call call = *(struct clone_call *)argument;
+
+    follow_forked();
+    return call.run(call.argument);
+}
+
+/* A copy of the process is followed like a fork; what shares our memory is a thread, or a child that will exec. */
+WRAP(int, clone, (int (*run)(void *), void *stack, int flags, void *argument, ...))
+{
+    struct clone_call call = {run, argument};
+    va_list list;
+
+    va_start(list, argument);
+    pid_t *parent_tid = va_arg(list, pid_t *);
+    void *tls = va_arg(list, void *);
+    pid_t *child_tid = va_arg(list, pid_t *);
+    va_end(list);
+    if ((flags & CLONE_VM) || !follow_active())
+        return REAL(clone)(run, stack, flags, argument, parent_tid, tls, child_tid);
+    int entry = processes_reserve();
+    follow_section(FOLLOW_AFTER);
+    int pid = REAL(clone)(run_followed, stack, flags, &call, parent_tid, tls, child_tid);
+    int error = errno;
+    made(entry, pid);
+    errno = error;
+    return pid;
+}
+
+/* libc's own versions of these call its fork past ours. daemon(3), forkpty(3). */
+WRAP(int, daemon, (int nochdir, int noclose))
+{
+    if (!follow_active())
+        return REAL(daemon)(nochdir, noclose);
+    pid_t pid = fork();
+    if (pid < 0)
+        return -1;
+    if (pid)
+        _exit(0);
+    if (setsid() < 0)
+        return -1;
+    if (!nochdir && chdir("/") < 0)
+        return -1;
+    if (!noclose) {
+        int null = open("/dev/null", O_RDWR);
+        if (null < 0)
+            return -1;
+        for (int fd = 0; fd < 3; fd++)
+            dup2(null, fd);
+        if (null > 2)
+            close(null);
+    }
+    return 0;
+}
+
+WRAP(pid_t, forkpty, (int *master, char *name, const struct termios *termios, const struct winsize *size))
+{
+    int ends[2];
+
+    if (!follow_active())
+        return REAL(forkpty)(master, name, termios, size);
+    if (openpty(&ends[0], &ends[1], name, termios, size) < 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid < 0) {
+        int error = errno;
+        close(ends[0]);
+        close(ends[1]);
+        errno = error;
+        return -1;
+    }
+    if (!pid) {
+        close(ends[0]);
+        if (login_tty(ends[1]))
+            _exit(1);
+        return 0;
+    }
+    *master = ends[0];
+    close(ends[1]);
+    return pid;
+}
