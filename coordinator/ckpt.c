@@ -1,5 +1,6 @@
 #include "ckpt.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,9 @@ static unsigned interval;
 static uint64_t bytes_done, bytes_total, last_progress_ns;
 static struct script *script;
 static char *commit_problem; /* an image that was not renamed */
+/* Members that ended, or called exec, after their images were complete: they are part of the set, and their images are renamed by us. */
+static struct list departed = LIST_EMPTY(departed); /* struct worker by member_link */
+static unsigned departed_count;
 
 static bool under_way(void)
 {
@@ -94,6 +98,11 @@ static void clear(void)
         free(worker->state);
         worker->state = NULL;
     }
+    LIST_EACH(worker, &departed, struct worker, member_link) {
+        list_remove(&worker->member_link);
+        worker_departed_free(worker);
+    }
+    departed_count = 0;
     set_end();
     script_free(script);
     script = NULL;
@@ -104,10 +113,23 @@ static void clear(void)
         timer_after(&next_timer, 0);
 }
 
+/* A process that was killed, perhaps with its writers, leaves its temporary file to us. One that is alive removes it itself. */
+static void remove_temporary(const struct worker *worker)
+{
+    const char *image = worker->image ? worker->image : worker->image_to_be;
+    char path[PATH_MAX];
+
+    if (image && worker->host->own && snprintf(path, sizeof path, "%s.temp", image) < (int)sizeof path)
+        unlink(path);
+}
+
 static void fail(const char *reason)
 {
     const struct proto_ckpt_abort abort = {.generation = set_generation()};
     struct worker *worker;
+
+    LIST_EACH(worker, &departed, struct worker, member_link)
+        remove_temporary(worker);
 
     warn("checkpoint %u failed, all workers run on: %s", set_generation(), reason);
     LIST_EACH(worker, set_members(), struct worker, member_link)
@@ -145,18 +167,45 @@ static void empty(void)
 {
     if (set_phase() == PHASE_COMMIT)
         passed(PHASE_COMMIT);
+    else if (set_phase() == PHASE_WRITE && departed_count)
+        passed(PHASE_WRITE);
     else
         fail("all programs have ended");
 }
 
-/* A process that was killed, perhaps with its writers, leaves its temporary file to us. One that is alive removes it itself. */
-static void remove_temporary(const struct worker *worker)
+static bool depart(struct worker *worker)
 {
-    const char *image = worker->image ? worker->image : worker->image_to_be;
+    struct worker *left = worker_depart(worker);
+
+    if (!left)
+        return false;
+    list_append(&departed, &left->member_link);
+    departed_count++;
+    return true;
+}
+
+/* Only where the file is on this host. False: errno says why not. */
+static bool rename_image(const struct worker *worker)
+{
     char path[PATH_MAX];
 
-    if (image && worker->host->own && snprintf(path, sizeof path, "%s.temp", image) < (int)sizeof path)
-        unlink(path);
+    errno = EXDEV;
+    return worker->host->own && snprintf(path, sizeof path, "%s.temp", worker->image) < (int)sizeof path && !rename(path, worker->image);
+}
+
+/* The images of those who left. On another host the file keeps its temporary name, and dmtcp_restart takes it. */
+static void commit_departed(void)
+{
+    char problem[PATH_MAX + 256];
+    struct worker *worker;
+
+    LIST_EACH(worker, &departed, struct worker, member_link) {
+        if (rename_image(worker) || !worker->host->own)
+            continue;
+        snprintf(problem, sizeof problem, "%s.temp could not be renamed: %s (dmtcp_restart takes it under that name as well)",
+                 worker->image, strerror(errno));
+        commit_problem = commit_problem ? commit_problem : strdup(problem);
+    }
 }
 
 static void lost(struct worker *worker)
@@ -171,11 +220,17 @@ static void lost(struct worker *worker)
         set_remove(worker);
         break;
     case PHASE_COMMIT:
-        if (worker->ended != PHASE_COMMIT)
+        if (worker->ended != PHASE_COMMIT && !rename_image(worker) && errno != ENOENT /* it had done so itself */)
             warn("checkpoint %u: %s ended before it renamed its image: dmtcp_restart will take %s.temp", set_generation(), text,
                  worker->image);
         set_remove(worker);
         break;
+    case PHASE_WRITE:
+        if (worker->image && depart(worker)) {
+            set_remove(worker);
+            break;
+        }
+        /* fall through */
     default:
         remove_temporary(worker);
         snprintf(reason, sizeof reason, "%s ended before its image was complete", text);
@@ -210,8 +265,8 @@ static void finish(void)
     kv_write();
     if (reason)
         warn("checkpoint %u is complete, but %s", set_generation(), reason);
-    note("Checkpoint complete; all workers running; generation %u, %u process%s, %llu bytes of memory", set_generation(), set_size(),
-         set_size() == 1 ? "" : "es", (unsigned long long)bytes_total);
+    note("Checkpoint complete; all workers running; generation %u, %u process%s, %llu bytes of memory", set_generation(),
+         set_size() + departed_count, set_size() + departed_count == 1 ? "" : "es", (unsigned long long)bytes_total);
     if (current.kill && !reason) {
         kill_all();
     } else { /* the set is good all the same, but who wanted to kill the programs had better look first */
@@ -233,10 +288,13 @@ static void enter_commit(void)
     const struct proto_commit commit = {.generation = set_generation()};
     struct worker *worker;
 
-    script = script_compose();
+    script = script_compose(&departed, departed_count);
     set_enter(PHASE_COMMIT, NULL);
+    commit_departed();
     LIST_EACH(worker, set_members(), struct worker, member_link)
         client_send(worker->client, PROTO_COMMIT, &commit, sizeof commit, NULL, 0);
+    if (!set_size())
+        passed(PHASE_COMMIT);
 }
 
 static void passed(enum phase phase)

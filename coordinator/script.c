@@ -274,10 +274,10 @@ static void put_hosts(FILE *out, struct worker **members, unsigned count)
     fprintf(out, "}\n");
 }
 
-struct script *script_compose(void)
+struct script *script_compose(struct list *departed, unsigned departed_count)
 {
     struct script *script = calloc(1, sizeof *script);
-    struct worker **members = calloc(set_size(), sizeof *members), *worker;
+    struct worker **members = calloc(set_size() + departed_count, sizeof *members), *worker;
     char name[UPID_TEXT_MAX];
     unsigned count = 0, hosts = 0;
     FILE *out;
@@ -289,6 +289,8 @@ struct script *script_compose(void)
         return NULL;
     }
     LIST_EACH(worker, set_members(), struct worker, member_link)
+        members[count++] = worker;
+    LIST_EACH(worker, departed, struct worker, member_link)
         members[count++] = worker;
     qsort(members, count, sizeof *members, by_host_and_image);
     for (unsigned i = 0; i < count; i++)

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "list.h"
+
 /* Absolute; kept. */
 void script_set_directory(const char *directory);
 
@@ -13,8 +15,8 @@ const char *script_problem(void);
 
 struct script;
 
-/* From the members of the set (set.h), all of which have an image. NULL: no memory. */
-struct script *script_compose(void);
+/* From the members of the set (set.h) and those who left it with their images complete (by member_link); all have an image. NULL: no memory. */
+struct script *script_compose(struct list *departed, unsigned departed_count);
 
 /* NULL, or one line, to be freed, that says what is wrong. */
 char *script_write(const struct script *script);

@@ -252,6 +252,30 @@ void worker_gone(struct worker *worker)
     end_worker_gone();
 }
 
+struct worker *worker_depart(struct worker *worker)
+{
+    struct worker *departed = calloc(1, sizeof *departed + strlen(worker->program) + 1);
+
+    if (!departed)
+        return NULL;
+    departed->process = worker->process;
+    departed->host = worker->host;
+    departed->host->workers++;
+    departed->real_pid = worker->real_pid;
+    departed->virtual_pid = worker->virtual_pid;
+    departed->image = worker->image;
+    worker->image = NULL;
+    strcpy(departed->program, worker->program);
+    return departed;
+}
+
+void worker_departed_free(struct worker *departed)
+{
+    host_give(departed->host);
+    free(departed->image);
+    free(departed);
+}
+
 void worker_take_leave(struct client *client, const uint8_t *payload, size_t size)
 {
     struct worker *worker = client->role;

@@ -46,6 +46,10 @@ message_handler worker_take_join, worker_take_leave, worker_take_state;
 /* Its connection ended. */
 void worker_gone(struct worker *worker);
 
+/* What is left of a worker that ended after its image was complete: host and image (which it takes over), no client, in no list. NULL: no memory. */
+struct worker *worker_depart(struct worker *worker);
+void worker_departed_free(struct worker *departed);
+
 unsigned worker_count(void);
 struct list *worker_list(void); /* by link */
 

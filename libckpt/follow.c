@@ -98,6 +98,7 @@ void follow_forked(void)
     lib.process.time = sys_now_ns(CLOCK_REALTIME) / 1000000000u;
     lib.checkpoints = lib.restarts = 0;
     lib.ready = 1;
+    lib.writing = 0;
     lib.forked = true;
     memset(sections, 0, sizeof sections);
     scratch_forked();
@@ -168,6 +169,7 @@ void follow_exec_begin(struct follow_exec *exec, const char *path)
     const char *reason = path ? follow_refusal(path) : NULL;
     sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal);
 
+    library_await_writer();
     *exec = (struct follow_exec){.entry = processes_find(sys_getpid())};
     if (reason) {
         if (sys_getpid() == lib.real_pid)

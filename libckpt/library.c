@@ -45,6 +45,19 @@ long library_start_thread(void)
     return tid < 0 ? tid : 0;
 }
 
+void library_writing(bool writing)
+{
+    __atomic_store_n(&lib.writing, writing, __ATOMIC_RELEASE);
+    if (!writing)
+        sys_futex_wake(&lib.writing, INT32_MAX);
+}
+
+void library_await_writer(void)
+{
+    while (__atomic_load_n(&lib.writing, __ATOMIC_ACQUIRE) && sys_getpid() == lib.real_pid)
+        sys_futex_wait(&lib.writing, 1, NULL);
+}
+
 static void revive(void *unused)
 {
     ctx_jump(&worker_snapshot, 1);

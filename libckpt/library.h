@@ -24,6 +24,7 @@ struct library {
     int entry; /* in the table of processes */
     bool forked; /* made by a fork, and has not joined yet */
     bool launched; /* dmtcp_launch became this program: failing to join is its failure. Others run on and join when they can */
+    uint32_t writing; /* futex; 1: the image is being written, and the process should not end or call exec before it is complete */
     uint32_t ready; /* futex; 0: starting, 1: joined, 2: failed */
     char problem[256]; /* why not, when ready is 2 */
     char leader_name[16]; /* of the process's first thread, for ps, even when that has ended */
@@ -37,6 +38,12 @@ extern struct library lib;
 long library_start_thread(void);
 /* After a restart, on the leader: makes the checkpoint thread again, where it was at SNAPSHOT. */
 long library_revive_thread(void);
+
+/* Checkpoint thread: sets lib.writing, and wakes who waits. */
+void library_writing(bool writing);
+/* A thread about to end the process, or to call exec: waits until the image that is being written is complete and reported. Returns at once in a
+ * child of vfork. */
+void library_await_writer(void);
 
 /* Message about this process on the program's standard error and to the log. */
 #define LIB_ERROR(...) log_line(LOG_ERROR, LOG_MODULE, __VA_ARGS__)

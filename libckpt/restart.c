@@ -238,6 +238,7 @@ static void take_terminal(void)
 void restart_run(void)
 {
     scratch_forget();
+    lib.writing = 0;
     worker_unshare();
     log_state.phase = PHASE_LOAD;
     take_configuration();

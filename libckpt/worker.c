@@ -124,6 +124,7 @@ static long phase_snapshot(void)
         restart_run();
         ctx_jump(&worker_base, 1);
     }
+    library_writing(true);
     ckpt.snapshot = snapshot_start(&request, ckpt.problem);
     return ckpt.snapshot ? 0 : -EIO;
 }
@@ -157,6 +158,7 @@ static const struct {
 /* Back to where nothing has happened, from any phase before RESUME. */
 static void undo(void)
 {
+    library_writing(false);
     if (ckpt.snapshot)
         snapshot_discard(ckpt.snapshot);
     ckpt.snapshot = NULL;
@@ -326,7 +328,9 @@ static void checkpoint(const struct coord_message *message)
         }
     }
     enter_phase(PHASE_WRITE);
-    if (coord_connected() ? await_writers() : (snapshot_discard(ckpt.snapshot), false)) {
+    bool written = coord_connected() ? await_writers() : (snapshot_discard(ckpt.snapshot), false);
+    library_writing(false);
+    if (written) {
         enter_phase(PHASE_COMMIT);
         await_commit();
     }

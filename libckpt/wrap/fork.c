@@ -110,6 +110,26 @@ WRAP(int, clone, (int (*run)(void *), void *stack, int flags, void *argument, ..
     return pid;
 }
 
+/* The end of a process whose image is being written would be the end of the set. exit(3) comes to our destructor; this way nothing is called. */
+WRAP(void, _exit, (int status))
+{
+    library_await_writer();
+    REAL(_exit)(status);
+    __builtin_unreachable();
+}
+
+WRAP(void, _Exit, (int status))
+{
+    library_await_writer();
+    REAL(_Exit)(status);
+    __builtin_unreachable();
+}
+
+__attribute__((destructor)) static void at_exit(void)
+{
+    library_await_writer();
+}
+
 /* libc's own versions of these call its fork past ours. daemon(3), forkpty(3). */
 WRAP(int, daemon, (int nochdir, int noclose))
 {
