@@ -12,6 +12,7 @@
 #include "str.h"
 #include "suspend.h"
 #include "threads.h"
+#include "vpid.h"
 
 #define LOG_MODULE "follow"
 
@@ -105,6 +106,7 @@ void follow_forked(void)
     processes_forked();
     threads_forked();
     suspend_forked();
+    vpid_forked();
     lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
     long error = library_start_thread();
     if (error < 0) {

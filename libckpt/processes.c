@@ -74,6 +74,11 @@ bool processes_known(void)
     return table;
 }
 
+bool processes_differ(void)
+{
+    return table && load(&table->differ);
+}
+
 static struct ptable_entry *entry_at(int entry)
 {
     return table && entry >= 0 && entry < (int)PTABLE_ENTRIES ? &table->entry[entry] : NULL;

@@ -15,6 +15,8 @@ void processes_forget(void);
 /* In the child of a fork, after scratch_forked: the mapping is there. */
 void processes_forked(void);
 bool processes_known(void);
+/* Is some number of the computation on this host not the kernel's? */
+bool processes_differ(void);
 
 /* Entries: an index, or -1 when the table is full or not there; every function takes -1 and does nothing. */
 int processes_reserve(void); /* before a process is made */

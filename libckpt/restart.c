@@ -235,6 +235,17 @@ static void take_terminal(void)
     sys_close((int)fd);
 }
 
+/* All processes have told their numbers. Handlers that were installed when nothing was known to differ see who sent a signal only now. */
+static void settle_numbers(void)
+{
+    bool before = vpid_active;
+
+    vpid_settle();
+    vpid_settle_parent();
+    if (vpid_active && !before)
+        signals_restore();
+}
+
 void restart_run(void)
 {
     scratch_forget();
@@ -263,6 +274,7 @@ void restart_run(void)
     await_go(PHASE_RECONNECT);
     if (fd_connect(look_for_abort, problem, sizeof problem) < 0)
         give_up(PHASE_RECONNECT);
+    settle_numbers();
     done(PHASE_RECONNECT);
     await_go(PHASE_REFILL);
     if (fd_refill(true) < 0) {

@@ -2,6 +2,10 @@
 
 #include "vpid.h"
 
+/* nptl's SIGCANCEL and SIGSETXID compare the sender with the kernel's number of the process. */
+#define LIBC_FIRST 32
+#define LIBC_LAST 33
+
 static sender_handler *program[65];
 
 void sender_translate(int signal, siginfo_t *info, void *context)
@@ -15,6 +19,8 @@ void sender_translate(int signal, siginfo_t *info, void *context)
 
 sender_handler *sender_enter(int signal, sender_handler *handler, unsigned long flags)
 {
+    if (signal >= LIBC_FIRST && signal <= LIBC_LAST)
+        return handler;
     if (!vpid_active || !(flags & SA_SIGINFO) || (uintptr_t)handler <= 1 /* SIG_DFL, SIG_IGN */ || handler == sender_translate)
         return handler;
     __atomic_store_n(&program[signal], handler, __ATOMIC_RELEASE);

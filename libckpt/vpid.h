@@ -1,5 +1,7 @@
 /* Pids and tids as the program knows them (virtual) and as the kernel does now (real). They differ only after a restart that could not take the
- * old numbers back; until then `vpid_active` is false and translation costs one load. Any thread; free code. */
+ * old numbers back; until then `vpid_active` is false and translation costs one load. Own numbers are looked up in the library's state and in
+ * the threads' slots, other processes' in the table of the host (processes.h); threads of other processes stand for themselves. Any thread;
+ * free code; also in a child that has just been forked and shares or has copied its parent's state. */
 #ifndef VPID_H
 #define VPID_H
 
@@ -13,6 +15,13 @@ extern bool vpid_active;
 int vpid_to_real(int number);
 int vpid_from_real(int number);
 
+/* What getppid(2) says, as the program knows it. The process that dmtcp_restart is the parent of has the parent it had. */
+int vpid_parent_from_real(int number);
+
+/* Is the kernel's number of a new process one by which the program knows another process or thread? Then it must not be used: make another.
+ * In the maker, or in the child before its state is reset. */
+bool vpid_number_taken(int real);
+
 /* The slot of a pthread whose number in struct pthread is no longer the kernel's; NULL: it is right, or no such thread. */
 struct thread *vpid_stale_pthread(unsigned long pthread);
 
@@ -24,7 +33,15 @@ static inline bool signals_from_process(const siginfo_t *info)
     return info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL || info->si_code == SI_MESGQ;
 }
 
-/* Restart: the table has been filled (all threads are back). */
+/* Decides vpid_active. A new program when it has joined; a forked child when its own numbers are set; a restart when all threads are back, and
+ * again when all processes have entered their numbers (after RESTORE). */
 void vpid_settle(void);
+
+/* Checkpoint, before the snapshot: the parent's number is part of the image. */
+void vpid_note_parent(void);
+/* A restart, with the last vpid_settle. */
+void vpid_settle_parent(void);
+/* In a forked child, with its own numbers in lib and its threads' slots made anew: it has another parent. Includes vpid_settle. */
+void vpid_forked(void);
 
 #endif

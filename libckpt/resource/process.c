@@ -14,6 +14,7 @@
 #include "suspend.h"
 #include "sys.h"
 #include "threads.h"
+#include "vpid.h"
 
 #define LOG_MODULE "process"
 
@@ -174,8 +175,8 @@ static void describe_job(struct image_process *out)
     at += 4; /* ") S " */
     for (int i = 4; i <= 8 && str_number(&at, 10, &field[i]); i++)
         at++;
-    out->pgid = (uint32_t)field[5];
-    out->sid = (uint32_t)field[6];
+    out->pgid = (uint32_t)vpid_from_real((int)field[5]);
+    out->sid = (uint32_t)vpid_from_real((int)field[6]);
     out->foreground = field[8] && field[8] == field[5];
 }
 
@@ -185,7 +186,8 @@ void resource_describe(struct image_process *out)
 
     memset(out, 0, sizeof *out);
     out->pid = (uint32_t)lib.pid;
-    out->ppid = (uint32_t)sys_getppid();
+    vpid_note_parent();
+    out->ppid = (uint32_t)vpid_parent_from_real(sys_getppid());
     describe_job(out);
     if (proc_read("/proc/thread-self/status", status, sizeof status) > 0) {
         out->uid = status_number(status, "Uid");

@@ -11,6 +11,7 @@
 #include "suspend.h"
 #include "sys.h"
 #include "threads.h"
+#include "vpid.h"
 #include "wrap.h"
 
 #define LOG_MODULE "init"
@@ -131,4 +132,5 @@ __attribute__((constructor)) static void start(void)
         sys_futex_wait(&lib.ready, 0, NULL);
     if (lib.ready == 2)
         fail(lib.problem);
+    vpid_settle(); /* others of the computation may have come out of a restart */
 }

@@ -22,6 +22,7 @@
 #include <ucontext.h>
 
 #include "sender.h"
+#include "signalfd.h"
 #include "sys.h"
 #include "vpid.h"
 #include "wrap.h"
@@ -283,6 +284,7 @@ WRAP(int, signalfd, (int fd, const sigset_t *set, int flags))
 {
     sigset_t copy;
 
+    signalfd_made = true;
     return REAL(signalfd)(fd, stripped(set, &copy), flags);
 }
 
