@@ -99,13 +99,13 @@ static long phase_suspend(void)
     if (!error)
         error = processes_await_joined(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
     if (!error)
-        error = fd_survey(ckpt.problem, sizeof ckpt.problem);
+        error = fd_survey(ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem);
     return error;
 }
 
 static long phase_elect(void)
 {
-    return 0; /* one process has nothing to share; fd/ elects owners when processes do */
+    return fd_elect(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
 }
 
 static long phase_drain(void)
@@ -160,6 +160,7 @@ static long phase_refill(void)
 {
     long error = fd_refill(false);
 
+    fd_forget();
     resource_refill(false);
     ckpt.drained = false;
     return error;
@@ -192,6 +193,7 @@ static void undo(void)
         fd_refill(false);
         resource_refill(false);
     }
+    fd_forget();
     suspend_release(false);
     resource_resumed();
     enter_phase(PHASE_RUNNING);

@@ -206,16 +206,22 @@ const struct image_pty *fd_ptys(uint32_t *count)
     return list;
 }
 
-void fd_ptys_arrived(int low)
+void fd_ptys_arrived(void)
 {
     for (uint32_t i = 0; i < lib.handoff.pty_count; i++) {
-        struct handoff_pty *pty = &lib.handoff.pty[i];
         unsigned number;
 
-        pty->master = (int)fd_lift(pty->master, low);
-        if (pty->slave >= 0)
-            pty->slave = (int)fd_lift(pty->slave, low);
-        if (!sys_ioctl(pty->master, TIOCGPTN, &number))
-            ptys_register(pty->virtual, (int)number);
+        if (!sys_ioctl(lib.handoff.pty[i].master, TIOCGPTN, &number))
+            ptys_register(lib.handoff.pty[i].virtual, (int)number);
     }
+}
+
+void fd_ptys_leave(void)
+{
+    for (uint32_t i = 0; i < lib.handoff.pty_count; i++) {
+        sys_close(lib.handoff.pty[i].master);
+        if (lib.handoff.pty[i].slave >= 0)
+            sys_close(lib.handoff.pty[i].slave);
+    }
+    lib.handoff.pty_count = 0;
 }
