@@ -60,7 +60,7 @@ int ptys_virtual(int real)
 {
     struct ptable_pty *entry = find(real, false);
 
-    if (entry)
+    if (entry && entry->virtual >= 0)
         return entry->virtual;
     if (!ptys_differ || !named(real))
         return real;
