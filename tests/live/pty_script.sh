@@ -14,6 +14,7 @@ on_terminal() {
 }
 program_pids() { local pid; for pid in $(pids_below $PROGRAM); do case $(cat /proc/$pid/comm) in dmtcp_*) ;; *) echo "$pid" ;; esac; done; }
 shows() { await_program "\"$1\" on the screen" grep -q "$1" screen.out; }
+said() { sed -n "s/^$1: //p" screen.out | sed 's/size [0-9]* [0-9]*//'; }
 type_line() { echo "$1" >keys; }
 
 cat >shell <<'SHELL'
@@ -40,9 +41,12 @@ shows "^three: "
 checkpoint
 type_line four
 shows "^four: "
-wanted=$(sed -n 's/^one: //p' screen.out)
+# For a moment the terminal looked smaller, so that programs that compare sizes paint their screen again.
+sized() { type_line look; grep -q "^look: .*size 33 111" screen.out; }
+await_program "the terminal's size" sized
+wanted=$(said one)
 for word in two three four; do
-    [ "$(sed -n "s/^$word: //p" screen.out)" = "$wanted" ] || fail "$word: not \"$wanted\": $(grep "^$word: " screen.out)"
+    [ "$(said $word)" = "$wanted" ] || fail "$word: not \"$wanted\": $(grep "^$word: " screen.out)"
 done
 printf '\004' >keys
 await "the end of script" ended "$PROGRAM"
