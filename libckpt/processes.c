@@ -129,6 +129,14 @@ static int claim(uint32_t from, uint32_t to)
     return -1;
 }
 
+/* Frees the entries of processes that are gone: of those that nobody of us reaped. */
+static void sweep(uint32_t used)
+{
+    for (uint32_t i = 0; i < used; i++)
+        if (load(&table->entry[i].state) > PTABLE_RESERVED && gone(&table->entry[i]))
+            __atomic_store_n(&table->entry[i].state, PTABLE_FREE, __ATOMIC_RELEASE);
+}
+
 int processes_reserve(void)
 {
     uint32_t used;
@@ -138,12 +146,15 @@ int processes_reserve(void)
         return -1;
     used = load(&table->used);
     entry = claim(0, used);
-    if (entry < 0) {
-        entry = claim(used, used + 64 < PTABLE_ENTRIES ? used + 64 : PTABLE_ENTRIES);
-        while (entry >= 0 && (uint32_t)entry >= (used = load(&table->used)) &&
-               !__atomic_compare_exchange_n(&table->used, &used, (uint32_t)entry + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-            ;
+    if (entry < 0 && used >= 64 && (used & (used - 1)) == 0) { /* each time it would double */
+        sweep(used);
+        entry = claim(0, used);
     }
+    if (entry < 0)
+        entry = claim(used, used + 64 < PTABLE_ENTRIES ? used + 64 : PTABLE_ENTRIES);
+    while (entry >= 0 && (uint32_t)entry >= (used = load(&table->used)) &&
+           !__atomic_compare_exchange_n(&table->used, &used, (uint32_t)entry + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        ;
     if (entry < 0)
         return -1;
     struct ptable_entry *at = &table->entry[entry];
@@ -190,6 +201,16 @@ void processes_started(int entry, int real)
     processes_state(entry, PTABLE_STARTING);
 }
 
+/* Entries of processes that are gone, killed before a restart for example, and had the same virtual number. */
+static void release_namesakes(int entry)
+{
+    int virtual = table->entry[entry].virtual;
+
+    for (uint32_t i = 0, used = load(&table->used); i < used; i++)
+        if ((int)i != entry && table->entry[i].virtual == virtual && load(&table->entry[i].state) > PTABLE_RESERVED && gone(&table->entry[i]))
+            processes_release((int)i);
+}
+
 int processes_adopt(int real, int virtual, uint64_t time)
 {
     int entry = processes_find(real);
@@ -205,6 +226,8 @@ int processes_adopt(int real, int virtual, uint64_t time)
         __atomic_store_n(&at->state, PTABLE_STARTING, __ATOMIC_RELEASE);
     }
     at = entry_at(entry);
+    at->virtual = virtual; /* an entry found may be that of a process which is gone, and whose real number this one got */
+    release_namesakes(entry);
     at->time = time;
     at->start = start_of(real, NULL);
     if (at->real != at->virtual)
