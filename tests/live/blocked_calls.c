@@ -650,7 +650,7 @@ static void call_epoll(struct blocked *self, unsigned round)
 
 static void make_child(struct blocked *self)
 {
-    char byte;
+    char byte = 0;
 
     if (self->fd[0])
         close(self->fd[0]), close(self->fd[1]);
