@@ -6,6 +6,8 @@
  * making of threads that must share them, is done by the leader through park_call. */
 #include "restart.h"
 
+#include <linux/prctl.h>
+
 #include "arena.h"
 #include "context.h"
 #include "coord.h"
@@ -41,6 +43,7 @@ static char stand_in_stack[16384];
 
 static long stand_in_run(void *unused)
 {
+    sys_prctl(PR_SET_NAME, (unsigned long)lib.leader_name, 0, 0, 0);
     park_stand_in();
 }
 

@@ -74,25 +74,22 @@ static void park(struct thread *thread)
     }
 }
 
-static struct thread *slot_of(const siginfo_t *info)
+static bool is_ours(const siginfo_t *info)
 {
-    if (info->si_code != SI_QUEUE || info->si_pid != sys_getpid() || !threads_own(info->si_value.sival_ptr))
-        return NULL;
-    struct thread *thread = info->si_value.sival_ptr;
-    if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED || thread->real_tid != sys_gettid())
-        return NULL;
-    return thread;
+    return info->si_code == SI_QUEUE && info->si_pid == sys_getpid() && threads_own(info->si_value.sival_ptr);
 }
 
 static void handler(int signal, siginfo_t *info, void *raw_context)
 {
-    struct thread *thread = slot_of(info);
     ucontext_t *context = raw_context;
 
-    if (!thread) {
+    if (!is_ours(info)) {
         ckpt_signal_application(info, context);
         return;
     }
+    struct thread *thread = info->si_value.sival_ptr;
+    if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED || thread->real_tid != sys_gettid())
+        return; /* of an attempt that was given up */
     thread->ucontext = context;
     if (threads_in_vdso((uint64_t)context->uc_mcontext.gregs[REG_RIP])) {
         /* Would resume only in an identical vDSO: let it leave, and ask again. */
@@ -147,6 +144,8 @@ static long signal_thread(struct thread *thread)
     info.si_value.sival_ptr = thread;
     thread->command = PARK_WAIT;
     proc_sample_syscall(thread->real_tid, &thread->sample);
+    if (!thread->sample.in_syscall) /* running: perhaps just on its way into one */
+        proc_sample_syscall(thread->real_tid, &thread->sample);
     __atomic_store_n(&thread->state, THREAD_SIGNALLED, __ATOMIC_RELEASE);
     __atomic_add_fetch(&outstanding, 1, __ATOMIC_ACQ_REL);
     long error = sys_tgsigqueueinfo(sys_getpid(), thread->real_tid, (int)lib.conf.ckpt_signal, &info);

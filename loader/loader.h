@@ -2,8 +2,8 @@
  * (descriptors, threads and the rest are libckpt's, which comes back with the memory).
  *
  * Rules: free code; no pointer tables and no pointers into the loader itself that live across relocate_self() (the linker script and
- * check-loader see to the former). Everything that the loader uses lies in [loader_start, loader_end) or [scratch_start, scratch_end) of the
- * handoff, so that libckpt can unmap it. One thread, except within load_contents(). */
+ * check-loader see to the former). Everything that the loader uses lies in [loader_start, loader_end) or [scratch_start, scratch_end) of
+ * the handoff, so that libckpt can unmap it. One thread, except within load_contents(). */
 #ifndef LOADER_H
 #define LOADER_H
 
@@ -73,7 +73,8 @@ _Noreturn void loader_main(uint64_t *stack);
 _Noreturn void die(const char *format, ...) __attribute__((nonnull(1)));
 void warn(const char *format, ...) __attribute__((nonnull(1)));
 
-/* place.c: a range of `size` bytes that nothing in the image and none of the `count` ranges touches, far from both if there is room. 0: none. */
+/* place.c: a range of `size` bytes that nothing in the image and none of the `count` ranges touches, far from both if there is room.
+ * 0: none. */
 uint64_t find_hole(uint64_t size, const struct range *ranges, unsigned count);
 /* Is it in the way of the image: of a segment or of the heap's whole extent? */
 bool in_the_way(struct range range);

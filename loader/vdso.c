@@ -3,8 +3,8 @@
  * Where the live one is byte for byte the image's, it is moved to the old address; its data pages ([vvar], which it addresses relative
  * to itself) go along at the same distance. All pieces first go to a hole together, because the old place may overlap the live one.
  *
- * Where it differs (another kernel, another processor), the saved code becomes ordinary memory at the old address, and every function in it a jump to
- * the live vDSO's function of that name, or the system call itself where that has none.
+ * Where it differs (another kernel, another processor), the saved code becomes ordinary memory at the old address, and every function in it
+ * a jump to the live vDSO's function of that name, or the system call itself where that has none.
  *
  * A kernel may seal the live one (mremap and munmap fail with EPERM). Then it stays where it is; if that is in the image's way, the loader
  * execs itself again, for another layout. Switching FEATURE_VDSO_MOVE off makes any kernel behave like that. */
@@ -59,7 +59,8 @@ static bool same_layout(uint64_t *start)
             return false;
         if (!n++)
             *start = s->start;
-        if (s->start - *start != live->range.start - loader.special_range.start || s->end - s->start != live->range.end - live->range.start ||
+        if (s->start - *start != live->range.start - loader.special_range.start ||
+            s->end - s->start != live->range.end - live->range.start ||
             !str_equal(image_string(image, s->name), live->name))
             return false;
     }

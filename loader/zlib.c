@@ -1,4 +1,5 @@
-/* What the static zlib refers to beside what base/ has. Its own zutil.o would bring malloc and a table of pointers, which is relocations. */
+/* What the static zlib refers to beside what base/ has. Its own zutil.o would bring malloc and a table of pointers, which is
+ * relocations. */
 #include <stddef.h>
 
 #pragma GCC visibility push(hidden)

@@ -27,7 +27,7 @@ command -v dpkg-query >/dev/null || exit 0 # no Debian: the compiler will say wh
 # absent PACKAGE...: those of them that are not installed.
 absent() {
     for package; do
-        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed' || echo "$package"
+        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q ' ok installed$' || echo "$package"
     done | sort -u | tr '\n' ' '
 }
 needed=$(absent $needed)

@@ -17,7 +17,7 @@
 
 /* Asked in this order: the special before the general. */
 static const struct fd_kind *const kinds[] = {
-    &fd_standard, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_epoll, &fd_eventfd,
+    &fd_standard, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_epoll, &fd_eventfd, &fd_socket_pair,
 };
 
 static struct description *descriptions;
@@ -38,14 +38,6 @@ static void task_path(char *path, size_t size, const char *directory, int fd)
 void fd_info_path(char *path, size_t size, int fd)
 {
     task_path(path, size, "fdinfo", fd);
-}
-
-long fd_reopen(const struct description *description, int flags)
-{
-    char path[64];
-
-    task_path(path, sizeof path, "fd", description->first);
-    return sys_open(path, flags | O_CLOEXEC | O_NOCTTY, 0);
 }
 
 struct dirent_head {

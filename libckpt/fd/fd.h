@@ -65,8 +65,6 @@ void fd_close_from(int first);
 
 /* --- for the kinds --- */
 
-/* Opens the program's descriptor anew in the checkpoint thread's table, by /proc. */
-long fd_reopen(const struct description *description, int flags);
 /* /proc/self/task/T/fdinfo/N */
 void fd_info_path(char *path, size_t size, int fd);
 /* First description of the list. */
@@ -76,6 +74,6 @@ long fd_inherited(const struct description *description, int low);
 /* Puts a new descriptor at or above low and closes the original; passes errors on. */
 long fd_lift(long fd, int low);
 
-extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_epoll, fd_eventfd, fd_proc_file;
+extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_epoll, fd_eventfd, fd_proc_file, fd_socket_pair;
 
 #endif

@@ -4,8 +4,8 @@
 #include "arena.h"
 #include "fd.h"
 #include "fmt.h"
-#include "scratch.h"
 #include "str.h"
+#include "suspend.h"
 #include "sys.h"
 
 #include <sys/ioctl.h>
@@ -60,10 +60,28 @@ static long copy_content(struct pipe_state *state, int source)
     return error;
 }
 
+/* In the executor, with the descriptor itself: one that was inherited from another user can't be opened anew by /proc. */
+static long save_here(void *argument)
+{
+    struct description *d = argument;
+    struct pipe_state *state = d->own;
+    int queued = 0;
+    long error = sys_fcntl(d->first, F_GETPIPE_SZ, 0);
+
+    state->capacity = error > 0 ? (uint32_t)error : 0;
+    if (!reads(d)) /* whoever reads is not of the computation, and has what was written */
+        return 0;
+    error = sys_ioctl(d->first, FIONREAD, &queued);
+    if (error || queued <= 0)
+        return error;
+    state->size = (uint32_t)queued;
+    state->content = arena_alloc(state->size);
+    return state->content ? copy_content(state, d->first) : -ENOMEM;
+}
+
 static long pipe_save(struct description *d, char *problem, size_t size)
 {
     struct pipe_state *state = d->own = arena_alloc(sizeof *state);
-    int queued = 0;
 
     if (!state)
         return -ENOMEM;
@@ -72,20 +90,7 @@ static long pipe_save(struct description *d, char *problem, size_t size)
     state->spare = -1;
     if (!state->owner)
         return 0;
-    long fd = fd_reopen(d, O_RDONLY | O_NONBLOCK);
-    if (fd < 0) {
-        fmt(problem, size, "descriptor %d (%s) can't be read: %e", d->first, d->link, (int)fd);
-        return fd;
-    }
-    long error = sys_fcntl((int)fd, F_GETPIPE_SZ, 0);
-    state->capacity = error > 0 ? (uint32_t)error : 0;
-    error = sys_ioctl((int)fd, FIONREAD, &queued);
-    if (!error && queued > 0) {
-        state->size = (uint32_t)queued;
-        state->content = arena_alloc(state->size);
-        error = state->content ? copy_content(state, (int)fd) : -ENOMEM;
-    }
-    sys_close((int)fd);
+    long error = park_call(suspend_executor(), save_here, d);
     if (error)
         fmt(problem, size, "descriptor %d (%s): its contents can't be copied: %e", d->first, d->link, (int)error);
     return error;

@@ -88,6 +88,9 @@ long resource_save(char *problem, size_t size)
 
     for (int i = 0; i < LIMITS; i++)
         syscall6(__NR_prlimit64, 0, i, 0, (long)&process.limit[i], 0, 0);
+    long named = proc_read("/proc/self/comm", lib.leader_name, sizeof lib.leader_name);
+    if (named > 0 && lib.leader_name[named - 1] == '\n')
+        lib.leader_name[named - 1] = 0;
     process.umask = (unsigned)park_call(executor, read_umask, NULL);
     process.personality = (uint64_t)syscall3(__NR_personality, 0xffffffff, 0, 0);
     int subreaper = 0;

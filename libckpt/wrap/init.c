@@ -104,6 +104,8 @@ __attribute__((constructor)) static void start(void)
     threads_init();
     ckpt_signal = (int)lib.conf.ckpt_signal;
     long error = suspend_install();
+    sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal); /* may be blocked by whoever started us */
+    sys_sigprocmask(SIG_UNBLOCK, &signal, NULL);
     if (!error)
         error = library_start_thread();
     if (error < 0) {

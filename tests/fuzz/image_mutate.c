@@ -1,5 +1,5 @@
-/* image_mutate [ITERATIONS [SEED]]: feeds image_fuzz.c with images that were built well and then damaged: bytes changed at random, and (every
- * other time) the checksums put right again, so that the damage gets past them. Deterministic: the same seed gives the same images. */
+/* image_mutate [ITERATIONS [SEED]]: feeds image_fuzz.c with images that were built well and then damaged: bytes changed at random, and
+ * (every other time) the checksums put right again, so that the damage gets past them. Deterministic: the same seed gives the same images. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

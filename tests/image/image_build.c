@@ -182,12 +182,12 @@ static struct image_bytes compress_image(unsigned char *raw)
     for (size_t i = 0; i < chunks->raw_size / sizeof(struct image_chunk); i++) {
         struct image_chunk *chunk = (struct image_chunk *)(void *)(raw + chunks->raw_offset) + i;
         chunk->file_offset = file.size;
-        chunk->file_size = (uint32_t)append_member(&file, raw + chunk->raw_offset, chunk->raw_size, 6);
+        chunk->file_size = (uint32_t)append_member(&file, raw + chunk->raw_offset, chunk->raw_size, 1);
     }
     for (int i = 0; i < IMAGE_SECTIONS; i++) {
         struct image_section *s = &header->section[i];
         s->file_offset = file.size;
-        s->file_size = s->raw_size ? append_member(&file, raw + s->raw_offset, s->raw_size, 6) : 0;
+        s->file_size = s->raw_size ? append_member(&file, raw + s->raw_offset, s->raw_size, 1) : 0;
     }
     header->file_size = file.size;
     header->flags |= IMAGE_COMPRESSED;

@@ -1,5 +1,6 @@
 /* loader_case LOADER BLOB CASE FORM WORKERS: builds the image of a made-up process, has the loader restore it in a child, and checks what
- * comes of it: the process's own checks (blob.c) and what it printed of /proc. FORM: raw, gzip, or zcat (a compressed image's raw contents).
+ * comes of it: the process's own checks (blob.c) and what it printed of /proc. FORM: raw, gzip, or zcat (a compressed image's raw
+ * contents).
  * Files go to the directory TEST_TMP. Exit code: 0 passed, 1 failed, 77 can't be tested here. */
 #include <elf.h>
 #include <err.h>
@@ -64,10 +65,12 @@ static struct {
     /* what must come of it */
     const char *message; /* part of the loader's last line; the restart must fail */
     const char *also; /* part of its output */
-    void (*look)(const char *output);
+    void (*look)(void);
     void (*damage)(unsigned char *bytes, size_t size);
 } it;
 
+static char output[1 << 24];
+static size_t output_size;
 static const char *directory;
 static Elf64_Addr blob_start;
 
@@ -341,7 +344,7 @@ static void ordinary(void)
         }
     }
     s = segment(0x7f2100000000, 5 * MIB, IMAGE_ANON, PROT_READ, 0, "");
-    filled(s, 0x7f2100000000, 5 * MIB);
+    filled(s, 0x7f2100000000, 2 * MIB);
     segment(0x7f2200000000, 16 * GIB, IMAGE_ANON, PROT_NONE, IMAGE_VM_NORESERVE, "");
     expect(PLAN_FAULT, 0x7f2200000000, PAGE, 0);
     it.plan.flags_mask |= HANDOFF_MM_MAP_DONE;
@@ -366,12 +369,12 @@ static void vdso_patched(void)
     it.plan.flags_value |= HANDOFF_VDSO_PATCHED;
 }
 
-/* Where `size` bytes of the file's printed part "== name" begin. */
-static const char *part(const char *output, const char *name)
+/* What the process printed of a file. */
+static const char *part(const char *name)
 {
     char head[80];
     const char *at;
-    size_t left = 1 << 24;
+    size_t left = output_size;
 
     snprintf(head, sizeof head, "== %s\n", name);
     at = memmem(output, left, head, strlen(head));
@@ -380,15 +383,15 @@ static const char *part(const char *output, const char *name)
     return at + strlen(head);
 }
 
-static void look_at_identity(const char *output)
+static void look_at_identity(void)
 {
-    const char *maps = part(output, "/proc/self/maps"), *heap = strstr(maps, "[heap]"), *stack = strstr(maps, "[stack]");
+    const char *maps = part("/proc/self/maps"), *heap = strstr(maps, "[heap]"), *stack = strstr(maps, "[stack]");
 
-    if (memcmp(part(output, "/proc/self/cmdline"), "the old command\0-x", 19))
+    if (memcmp(part("/proc/self/cmdline"), "the old command\0-x", 19))
         failed("cmdline is not the old one");
-    if (memcmp(part(output, "/proc/self/environ"), "HOME=/nowhere", 14))
+    if (memcmp(part("/proc/self/environ"), "HOME=/nowhere", 14))
         failed("environ is not the old one");
-    if (memcmp(part(output, "/proc/self/auxv"), it.mm.auxv, it.mm.auxv_size))
+    if (memcmp(part("/proc/self/auxv"), it.mm.auxv, it.mm.auxv_size))
         failed("auxv is not the old one");
     if (!heap || !stack)
         failed("no heap or no stack");
@@ -594,7 +597,7 @@ static void shared_file(void)
     expect(PLAN_WRITE, at + 4 * PAGE, PAGE, 0);
 }
 
-static void look_at_file(const char *output)
+static void look_at_file(void)
 {
     uint64_t word = 0;
     int fd = open(file_path(), O_RDONLY | O_CLOEXEC);
@@ -648,9 +651,9 @@ static void case_shared_memory(void)
 }
 
 /* VmFlags of the mapping that begins at `start`, as "rd wr …". */
-static void vm_flags(const char *output, uint64_t start, char flags[256])
+static void vm_flags(uint64_t start, char flags[256])
 {
-    const char *smaps = part(output, "/proc/self/smaps"), *at;
+    const char *smaps = part("/proc/self/smaps"), *at;
     char head[32];
 
     snprintf(head, sizeof head, "\n%lx-", start);
@@ -671,20 +674,20 @@ static const struct {
 };
 #define FLAG_COUNT (sizeof flag_names / sizeof *flag_names)
 
-static void look_at_flags(const char *output)
+static void look_at_flags(void)
 {
     char flags[256];
 
     for (unsigned i = 0; i < FLAG_COUNT; i++) {
-        vm_flags(output, 0x7f4000000000 + i * MIB, flags);
+        vm_flags(0x7f4000000000 + i * MIB, flags);
         if (!strstr(flags, flag_names[i].name))
             failed("flag%sis missing: %s", flag_names[i].name, flags);
         if (i && strstr(flags, flag_names[0].name))
             failed("flag nr where it was not: %s", flags);
     }
-    if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, &flags, 0, 0) == 0 && !strstr(part(output, "/proc/self/smaps"), "[anon:arena one]"))
+    if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, &flags, 0, 0) == 0 && !strstr(part("/proc/self/smaps"), "[anon:arena one]"))
         failed("the mapping lost its name");
-    vm_flags(output, STACK_TOP - 132 * 1024, flags);
+    vm_flags(STACK_TOP - 132 * 1024, flags);
     if (!strstr(flags, " gd "))
         failed("the stack does not grow down: %s", flags);
 }
@@ -795,8 +798,6 @@ static const struct {
 };
 
 /* --- running --- */
-
-static char output[1 << 24];
 
 static _Noreturn void exec_loader(const char *loader, const char *image_path, unsigned workers, int out)
 {
@@ -909,12 +910,13 @@ static int run(const char *loader, const char *image_path, unsigned workers)
     if (waitpid(child, &status, 0) != child)
         err(1, "wait");
     output[used] = 0;
+    output_size = used;
     return status;
 }
 
 static bool output_has(const char *text)
 {
-    return memmem(output, sizeof output, text, strlen(text)) != NULL;
+    return memmem(output, output_size, text, strlen(text)) != NULL;
 }
 
 int main(int argc, char **argv)
@@ -947,7 +949,7 @@ int main(int argc, char **argv)
         if (status || !output_has("ok\n"))
             failed("status %x: %s", status, output);
         if (it.look)
-            it.look(output);
+            it.look();
     }
     unlink(path);
     unlink(file_path());
