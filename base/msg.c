@@ -40,6 +40,7 @@ int msg_payload_min(unsigned type)
         [PROTO_STATE] = 1,
         [PROTO_CKPT_REQUEST] = 1,
         [PROTO_TEXT] = 1,
+        [PROTO_IMAGE] = 1,
     };
 
     return type < sizeof size / sizeof *size ? size[type] - 1 : -1;

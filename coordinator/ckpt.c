@@ -89,6 +89,8 @@ static void clear(void)
     LIST_EACH(worker, set_members(), struct worker, member_link) {
         free(worker->image);
         worker->image = NULL;
+        free(worker->image_to_be);
+        worker->image_to_be = NULL;
         free(worker->state);
         worker->state = NULL;
     }
@@ -147,12 +149,13 @@ static void empty(void)
         fail("all programs have ended");
 }
 
-/* It left a complete temporary file behind, which is no part of any set now. */
-static void remove_orphan(const struct worker *worker)
+/* A process that was killed, perhaps with its writers, leaves its temporary file to us. One that is alive removes it itself. */
+static void remove_temporary(const struct worker *worker)
 {
+    const char *image = worker->image ? worker->image : worker->image_to_be;
     char path[PATH_MAX];
 
-    if (worker->image && worker->host->own && snprintf(path, sizeof path, "%s.temp", worker->image) < (int)sizeof path)
+    if (image && worker->host->own && snprintf(path, sizeof path, "%s.temp", image) < (int)sizeof path)
         unlink(path);
 }
 
@@ -174,7 +177,7 @@ static void lost(struct worker *worker)
         set_remove(worker);
         break;
     default:
-        remove_orphan(worker);
+        remove_temporary(worker);
         snprintf(reason, sizeof reason, "%s ended before its image was complete", text);
         fail(reason);
     }
@@ -415,6 +418,19 @@ void ckpt_take_progress(struct client *client, const uint8_t *payload, size_t si
         set_progress();
     count_bytes(worker, progress.bytes_done, progress.bytes_total);
     tell_progress(false);
+}
+
+/* Counts until the end of the checkpoint that is under way, or until the next says another. */
+void ckpt_take_image(struct client *client, const uint8_t *payload, size_t size)
+{
+    struct worker *worker = client->role;
+
+    if (!size || *payload != '/' || memchr(payload, 0, size)) {
+        client_doom(client, "says that its image will be where nothing can be");
+        return;
+    }
+    free(worker->image_to_be);
+    worker->image_to_be = strndup((const char *)payload, size);
 }
 
 void ckpt_take_written(struct client *client, const uint8_t *payload, size_t size)

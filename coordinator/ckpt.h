@@ -30,6 +30,7 @@ void ckpt_set_interval(unsigned seconds);
 /* The interval counts from now: programs have just begun to run. */
 void ckpt_restart_interval(void);
 
-message_handler ckpt_take_failed, ckpt_take_written, ckpt_take_committed, ckpt_take_progress, ckpt_take_request;
+message_handler ckpt_take_failed, ckpt_take_written, ckpt_take_committed, ckpt_take_progress, ckpt_take_request,
+    ckpt_take_image;
 
 #endif

@@ -24,6 +24,7 @@ static const struct message_kind kinds[] = {
     [PROTO_KV_SET] = {IN(WORKER), kv_take_set},
     [PROTO_KV_GET] = {IN(WORKER), kv_take_get},
     [PROTO_STATE] = {IN(WORKER), worker_take_state},
+    [PROTO_IMAGE] = {IN(WORKER), ckpt_take_image},
     [PROTO_CKPT_REQUEST] = {IN(WORKER), ckpt_take_request},
 };
 

@@ -245,6 +245,7 @@ void worker_gone(struct worker *worker)
     host_give(worker->host);
     free(worker->state);
     free(worker->image);
+    free(worker->image_to_be);
     free(worker);
     if (!count && !restart_current())
         computation_end();

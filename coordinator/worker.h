@@ -29,6 +29,7 @@ struct worker {
     struct list waits; /* for keys, kv.c */
     char *state; /* why it is late, or NULL */
     char *image; /* WRITTEN: absolute path, else NULL */
+    char *image_to_be; /* IMAGE: absolute path, else NULL */
     uint64_t bytes_done, bytes_total; /* of memory, in this checkpoint */
     char program[]; /* terminated */
 };

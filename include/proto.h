@@ -68,6 +68,8 @@ enum proto_type {
     PROTO_CKPT_REQUEST = 31, /* worker to coordinator: the program asks for a checkpoint of the computation; no payload. Refused (no restart
                               * script can be written, the programs are being killed): CKPT_ABORT with generation 0 */
     PROTO_TEXT = 32, /* coordinator to command: what comes before the REPLY's tail, for a list that is too long for one message; tail: text */
+    PROTO_IMAGE = 33, /* worker to coordinator, after CKPT_BEGIN: where its image will be, so that somebody can remove the temporary file when the
+                       * process and its writers are killed; tail: absolute path, final name */
 };
 
 struct proto_hello {

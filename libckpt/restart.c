@@ -203,6 +203,7 @@ static void rebuild(void)
         give_up(PHASE_RESTORE);
     }
     vpid_settle();
+    signals_restore();
     if (fd_restore(problem, sizeof problem) < 0)
         give_up(PHASE_RESTORE);
 }

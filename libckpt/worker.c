@@ -299,6 +299,7 @@ static void checkpoint(const struct coord_message *message)
         report_failure(PHASE_SUSPEND);
         return;
     }
+    coord_send(PROTO_IMAGE, NULL, 0, ckpt.image);
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         enter_phase(phases[i].phase);
         long error = phases[i].run();

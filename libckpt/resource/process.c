@@ -117,7 +117,6 @@ long resource_restore(char *problem, size_t size)
 {
     struct thread *executor = suspend_executor();
 
-    signals_restore();
     for (int i = 0; i < LIMITS; i++) {
         struct limit limit = process.limit[i], now;
         long error = syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);

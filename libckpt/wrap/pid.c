@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "fmt.h"
@@ -40,6 +41,53 @@ WRAP(int, tgkill, (pid_t pid, pid_t tid, int signal))
 WRAP(int, sigqueue, (pid_t pid, int signal, const union sigval value))
 {
     return REAL(sigqueue)(vpid_to_real(pid), signal, value);
+}
+
+/* --- groups and sessions: their numbers are those of their leaders --- */
+
+WRAP(pid_t, getpgrp, (void))
+{
+    return vpid_from_real(REAL(getpgrp)());
+}
+
+WRAP(pid_t, getpgid, (pid_t pid))
+{
+    return vpid_from_real(REAL(getpgid)(vpid_to_real(pid)));
+}
+
+WRAP(pid_t, getsid, (pid_t pid))
+{
+    return vpid_from_real(REAL(getsid)(vpid_to_real(pid)));
+}
+
+WRAP(int, setpgid, (pid_t pid, pid_t group))
+{
+    return REAL(setpgid)(vpid_to_real(pid), vpid_to_real(group));
+}
+
+WRAP(pid_t, setsid, (void))
+{
+    return vpid_from_real(REAL(setsid)());
+}
+
+WRAP(int, killpg, (pid_t group, int signal))
+{
+    return REAL(killpg)(vpid_to_real(group), signal);
+}
+
+WRAP(pid_t, tcgetpgrp, (int fd))
+{
+    return vpid_from_real(REAL(tcgetpgrp)(fd));
+}
+
+WRAP(int, tcsetpgrp, (int fd, pid_t group))
+{
+    return REAL(tcsetpgrp)(fd, vpid_to_real(group));
+}
+
+WRAP(pid_t, tcgetsid, (int fd))
+{
+    return vpid_from_real(REAL(tcgetsid)(fd));
 }
 
 /* --- pthreads by their handle; these return error numbers --- */
@@ -246,8 +294,13 @@ enum { RETURNS = 1, FIRST = 2, SECOND = 4 };
 static unsigned translation(long number)
 {
     switch (number) {
+    case SYS_getpgrp:
+    case SYS_setsid:
     case SYS_getpid:
     case SYS_gettid: return RETURNS;
+    case SYS_getpgid:
+    case SYS_getsid: return RETURNS | FIRST;
+    case SYS_setpgid: return FIRST | SECOND;
     case SYS_kill:
     case SYS_tkill:
     case SYS_rt_sigqueueinfo:

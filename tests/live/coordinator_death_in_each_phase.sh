@@ -25,6 +25,10 @@ for phase in SNAPSHOT REFILL RESUME WRITE; do
     [ "$(images | xargs ls -i)" = "$before" ] || fail "$phase: the previous set has changed"
     no_temporaries
 done
+worker drops --at WRITE=drop
+said drops 'joined 1'
+told 2 'drops) on host .* ended before its image was complete' -bc
+no_temporaries
 worker dies_COMMIT --at COMMIT=die
 said dies_COMMIT 'joined 1'
 told 0 '' -bc

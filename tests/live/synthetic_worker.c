@@ -16,6 +16,7 @@
  *                                fail:R   CKPT_FAILED with reason R
  *                                twice    say it twice
  *                                early    (SNAPSHOT) report the image as written before the phase ends
+ *                                drop     (WRITE) die with a temporary file half written
  *                                error:N  (COMMIT) say that the rename failed with errno N
  *   --state TEXT               STATE when SUSPEND begins
  *   --deaf                     ignore KILL
@@ -43,7 +44,7 @@
 #include "sys.h"
 
 enum { SECONDS = 60 };
-enum action { OBEY, DIE, HANG, FAIL, TWICE, EARLY, ERROR };
+enum action { OBEY, DIE, HANG, FAIL, TWICE, EARLY, ERROR, DROP };
 
 struct worker {
     int fd; /* -1: closed */
@@ -109,22 +110,27 @@ static void send_message(struct worker *worker, unsigned type, const void *body,
 
 /* --- phases --- */
 
+static void make_temporary(const struct worker *worker)
+{
+    char temporary[sizeof worker->image + 8];
+    int fd;
+
+    snprintf(temporary, sizeof temporary, "%s.temp", worker->image);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0)
+        die(temporary, -errno);
+    close(fd);
+}
+
 static void report_written(struct worker *worker)
 {
     struct proto_written written = {.memory_bytes = 4096, .file_bytes = 0, .generation = worker->generation};
-    char temporary[sizeof worker->image + 8];
-    int fd;
 
     if (worker->written)
         return;
     worker->written = true;
-    snprintf(temporary, sizeof temporary, "%s.temp", worker->image);
-    if (images) {
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        if (fd < 0)
-            die(temporary, -errno);
-        close(fd);
-    }
+    if (images)
+        make_temporary(worker);
     send_message(worker, PROTO_WRITTEN, &written, sizeof written, worker->image);
 }
 
@@ -163,6 +169,10 @@ static void phase_begins(struct worker *worker, enum phase phase)
     case DIE:
         close_worker(worker);
         return;
+    case DROP:
+        make_temporary(worker);
+        close_worker(worker);
+        return;
     case HANG:
         return;
     case FAIL:
@@ -195,6 +205,7 @@ static void begin(struct worker *worker, const char *payload)
         printf("begin %u\n", message.generation);
     if (state && is_first(worker))
         send_message(worker, PROTO_STATE, NULL, 0, state);
+    send_message(worker, PROTO_IMAGE, NULL, 0, worker->image);
     phase_begins(worker, PHASE_SUSPEND);
 }
 
@@ -378,7 +389,7 @@ static void start(struct worker *worker)
 
 static void set_action(const char *text)
 {
-    static const char names[][8] = {[OBEY] = "obey", [DIE] = "die", [HANG] = "hang", [FAIL] = "fail", [TWICE] = "twice", [EARLY] = "early", [ERROR] = "error"};
+    static const char names[][8] = {[OBEY] = "obey", [DIE] = "die", [HANG] = "hang", [FAIL] = "fail", [TWICE] = "twice", [EARLY] = "early", [ERROR] = "error", [DROP] = "drop"};
     const char *equals = strchr(text, '=');
     size_t length = equals ? strcspn(equals + 1, ":") : 0;
 
