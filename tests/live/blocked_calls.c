@@ -1068,7 +1068,6 @@ static const struct kind kinds[] = {
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 static struct blocked blocked[THREADS];
-static volatile unsigned minimum_timeouts;
 
 static void *run(void *argument)
 {
