@@ -26,6 +26,7 @@ enum ptable_state {
     PTABLE_EXEC = 4, /* joined, and calls exec, or was made by vfork or spawn and does: the new program will join */
     PTABLE_LEFT = 5, /* runs outside the computation by its own choice (a static program …); its number stays translated */
     PTABLE_ZOMBIE = 6, /* ended, in a restarted computation: stands for the number until it is reaped */
+    PTABLE_NUMBER = 7, /* no process of the computation: a number of a group or session, or of who stands in for the launching shell */
 };
 
 struct ptable_entry {

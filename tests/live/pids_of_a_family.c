@@ -133,6 +133,17 @@ static void look_at(pid_t other)
     CHECK(stat(path, &status) == 0);
 }
 
+/* Where this is permitted, the kernel's next number is one by which the program knows a process: after a restart with other numbers it is free. */
+static void provoke_clash(pid_t number)
+{
+    int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        dprintf(fd, "%d", number - 1);
+        close(fd);
+    }
+}
+
 static void expect_end(pid_t whom, int signal)
 {
     int status;
@@ -183,6 +194,7 @@ int main(void)
         CHECK(getpriority(PRIO_PGRP, (id_t)child[GROUP]) == 0 && !errno);
         CHECK(waitid(P_PID, (id_t)zombie, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == zombie && info.si_status == 9);
         CHECK(waitpid(child[GROUP], &status, WNOHANG) == 0 && waitpid(-child[GROUP], &status, WNOHANG) == 0);
+        provoke_clash(child[PLAIN]);
         pid_t made = fork();
         CHECK(made >= 0);
         if (!made)
