@@ -193,12 +193,25 @@ void processes_started(int entry, int real)
 
     if (!at)
         return;
-    if (processes_find(real) >= 0) { /* it was quicker than we */
+    int there = processes_find(real);
+    if (there >= 0 && load(&table->entry[there].state) == PTABLE_NUMBER) /* of a group that is gone: the kernel uses it again */
+        processes_release(there);
+    else if (there >= 0) { /* it was quicker than we */
         processes_release(entry);
         return;
     }
     at->real = at->virtual = real;
     processes_state(entry, PTABLE_STARTING);
+}
+
+/* Entries of processes that are gone, killed before a restart for example, and had the same virtual number. */
+static void release_namesakes(int entry)
+{
+    int virtual = table->entry[entry].virtual;
+
+    for (uint32_t i = 0, used = load(&table->used); i < used; i++)
+        if ((int)i != entry && table->entry[i].virtual == virtual && load(&table->entry[i].state) > PTABLE_RESERVED && gone(&table->entry[i]))
+            processes_release((int)i);
 }
 
 int processes_adopt(int real, int virtual, uint64_t time)
@@ -216,6 +229,8 @@ int processes_adopt(int real, int virtual, uint64_t time)
         __atomic_store_n(&at->state, PTABLE_STARTING, __ATOMIC_RELEASE);
     }
     at = entry_at(entry);
+    at->virtual = virtual; /* an entry found may be that of a process which is gone, and whose real number this one got */
+    release_namesakes(entry);
     at->time = time;
     at->start = start_of(real, NULL);
     if (at->real != at->virtual)
@@ -245,11 +260,17 @@ bool processes_taken(int virtual, int real)
     return known && known != real;
 }
 
+/* Its number may be that of a group which lives on. Signal 0 to a group is refused with another error if there is one. */
+static bool leads_on(const struct ptable_entry *entry)
+{
+    return entry->real != entry->virtual && sys_kill(-entry->real, 0) != -ESRCH;
+}
+
 void processes_reaped(int virtual)
 {
     for (uint32_t i = 0, used = table ? load(&table->used) : 0; i < used; i++)
         if (table->entry[i].virtual == virtual && load(&table->entry[i].state) > PTABLE_RESERVED)
-            processes_release((int)i);
+            processes_state((int)i, leads_on(&table->entry[i]) ? PTABLE_NUMBER : PTABLE_FREE);
 }
 
 /* The first entry that a checkpoint must wait for; entries of processes that are gone are freed on the way. */

@@ -252,6 +252,7 @@ void restart_run(void)
 {
     scratch_forget();
     lib.writing = 0;
+    sys_prctl(PR_SET_NAME, (unsigned long)lib.leader_name, 0, 0, 0);
     worker_unshare();
     log_state.phase = PHASE_LOAD;
     take_configuration();
