@@ -484,6 +484,15 @@ static bool mm_is_sound(const struct image *image, const struct image_mm *mm)
     return mm->auxv_size <= sizeof mm->auxv && mm->auxv_size % 16 == 0 && mm->exe_name < image->strings_size;
 }
 
+/* Exited, or killed by a signal; nothing else is an end (wait(2)). */
+static bool zombie_is_sound(const struct image_zombie *zombie)
+{
+    uint32_t status = (uint32_t)zombie->status;
+    bool exited = !(status & ~0xff00u), killed = !(status & ~0xffu) && (status & 0x7f) && (status & 0x7f) <= 64;
+
+    return zombie->pid && zombie->pid <= INT32_MAX && (exited || killed) && !zombie->name[sizeof zombie->name - 1];
+}
+
 /* Known types with their rules; -1: unknown, 0: unsound, 1: sound. */
 static int record_is_sound(const struct image *image, uint32_t type, const void *payload, uint32_t size)
 {
@@ -507,6 +516,15 @@ static int record_is_sound(const struct image *image, uint32_t type, const void 
             return 0;
         for (uint32_t i = 0; i < size / sizeof *guard; i++)
             if (!guard_is_sound(image, &guard[i]))
+                return 0;
+        return 1;
+    }
+    case IMAGE_REC_ZOMBIES: {
+        const struct image_zombie *zombie = payload;
+        if (size % sizeof *zombie)
+            return 0;
+        for (uint32_t i = 0; i < size / sizeof *zombie; i++)
+            if (!zombie_is_sound(&zombie[i]))
                 return 0;
         return 1;
     }

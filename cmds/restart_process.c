@@ -3,14 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "descriptors.h"
@@ -37,25 +34,6 @@ static void fill_in(struct handoff *handoff, const struct restart_process *reque
     str_copy(handoff->image_path, sizeof handoff->image_path, request->image->path);
     if (!conf_encode(request->conf, handoff->conf, sizeof handoff->conf))
         die(FAIL_TOOL, "%s: its settings don't fit: choose shorter paths", request->image->path);
-}
-
-/* fork(2) with a pid of our choice: clone3(2), set_tid. */
-static pid_t fork_as(pid_t pid)
-{
-    struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&pid, .set_tid_size = 1};
-
-    return (pid_t)syscall(SYS_clone3, &args, sizeof args);
-}
-
-/* In the child. The kernel's own calls: libc keeps two signals to itself. */
-static void quiet_signals(void)
-{
-    static const sys_sigset all = ~0ull;
-    struct sys_sigaction usual = {.handler = NULL};
-
-    sys_sigprocmask(SIG_SETMASK, &all, NULL);
-    for (int s = 1; s <= 64; s++)
-        sys_sigaction(s, &usual, NULL);
 }
 
 /* Can the kernel be told where heap, stack and arguments are? Only if built with CONFIG_CHECKPOINT_RESTORE: prctl(2), PR_SET_MM. */
@@ -93,7 +71,6 @@ static _Noreturn void become(int loader, struct handoff *handoff, int handoff_fd
     char *arguments[] = {(char *)"dmtcp_loader", number, NULL}, *environment[] = {NULL};
     int before = personality(0xffffffff);
 
-    quiet_signals();
     if (handoff->flags & HANDOFF_BRK_PLACED) {
         if (before >= 0 && personality((unsigned long)before | ADDR_NO_RANDOMIZE) >= 0)
             handoff->personality = (uint64_t)before;
@@ -106,33 +83,59 @@ static _Noreturn void become(int loader, struct handoff *handoff, int handoff_fd
     descriptors_close_on_exec();
     fcntl(handoff_fd, F_SETFD, 0);
     fcntl(handoff->image_fd, F_SETFD, 0);
+    for (uint32_t i = 0; i < handoff->shared_count; i++)
+        fcntl(handoff->shared[i].fd, F_SETFD, 0);
     execveat(loader, "", arguments, environment, AT_EMPTY_PATH);
     warn("the restart failed: dmtcp_loader: %m");
     _exit((int)handoff->fail_rc);
 }
 
-pid_t restart_process(const struct restart_process *request)
+/* The objects that this image has mappings of stay open for the loader. */
+static void pass_shared(struct handoff *handoff, const struct restart_process *request)
+{
+    const struct image *image = &request->image->image;
+
+    for (size_t i = 0; i < request->shared_count; i++) {
+        const struct handoff_shared *shared = &request->shared[i];
+
+        for (size_t s = 0; s < image->segment_count; s++)
+            if (image->segments[s].kind == IMAGE_SHARED && image->segments[s].device == shared->device &&
+                image->segments[s].inode == shared->inode) {
+                handoff->shared[handoff->shared_count++] = *shared;
+                break;
+            }
+    }
+}
+
+void restart_process_check(const struct restart_process *request)
 {
     static struct handoff handoff;
-    int loader, handoff_fd;
-    pid_t pid = -1;
+    int loader;
 
     fill_in(&handoff, request);
     loader = open_loader(&handoff, request);
-    handoff_fd = memfd_create("dmtcp handoff", MFD_CLOEXEC);
-    if (loader < 0 || handoff_fd < 0)
-        return -1;
-    if (!(request->conf->disabled & FEATURE_SET_TID)) {
-        handoff.flags |= HANDOFF_SET_TID;
-        pid = fork_as((pid_t)request->image->image.process->pid);
-    }
-    if (pid < 0) { /* no privilege, pid taken or above pid_max, an old kernel: the program will be told its old pid all the same */
-        handoff.flags &= ~(uint32_t)HANDOFF_SET_TID;
-        pid = fork();
-    }
-    if (!pid)
-        become(loader, &handoff, handoff_fd);
+    if (loader < 0)
+        die(FAIL_TOOL, "the restart loader (lib/dmtcp/dmtcp_loader of the installation): %m");
     close(loader);
-    close(handoff_fd);
-    return pid;
+}
+
+_Noreturn void restart_process(const struct restart_process *request)
+{
+    static struct handoff handoff;
+    int loader, handoff_fd;
+
+    fill_in(&handoff, request);
+    if (request->with_pid)
+        handoff.flags |= HANDOFF_SET_TID;
+    if (request->foreground)
+        handoff.flags |= HANDOFF_FOREGROUND;
+    handoff.restart_group = request->restart_group;
+    loader = open_loader(&handoff, request);
+    handoff_fd = memfd_create("dmtcp handoff", MFD_CLOEXEC);
+    if (loader < 0 || handoff_fd < 0) {
+        warn("the restart failed: %s: %m", loader < 0 ? "dmtcp_loader" : "memfd_create");
+        _exit((int)request->fail_rc);
+    }
+    pass_shared(&handoff, request);
+    become(loader, &handoff, handoff_fd);
 }

@@ -17,7 +17,16 @@ enum {
     HANDOFF_BRK_PLACED = 1u << 2, /* dmtcp_restart: the loader was execed with the kernel's brk at the program's start_brk */
     HANDOFF_VDSO_MOVED = 1u << 3, /* loader: the live vDSO is the old one at the old address */
     HANDOFF_VDSO_PATCHED = 1u << 4, /* loader: old vDSO bytes jump to the live one */
+    HANDOFF_FOREGROUND = 1u << 5, /* dmtcp_restart: before the program runs, its group becomes the terminal's foreground group, if dmtcp_restart's is */
 };
+
+/* Shared memory that several images have mappings of: an object for all of them, made by dmtcp_restart. */
+struct handoff_shared {
+    uint64_t device, inode; /* as in image_segment */
+    int32_t fd; /* the loader closes it */
+    uint32_t unused;
+};
+#define HANDOFF_SHARED_MAX 512
 
 struct handoff {
     uint64_t magic;
@@ -35,6 +44,9 @@ struct handoff {
     uint64_t personality; /* to be set again after an exec without address randomisation, ~0: leave */
     char image_path[4096]; /* for messages */
     char conf[16384]; /* base/conf.h text */
+    uint32_t shared_count;
+    int32_t restart_group; /* process group of dmtcp_restart */
+    struct handoff_shared shared[HANDOFF_SHARED_MAX];
 };
 
 #endif

@@ -137,6 +137,7 @@ enum image_record_type {
     IMAGE_REC_THREADS = 4, /* u32 virtual tids, main thread first */
     IMAGE_REC_CONF = 5, /* base/conf.h text with its terminator: how the program was launched */
     IMAGE_REC_GUARDS = 6, /* struct image_guard, repeated: MADV_GUARD_INSTALL regions */
+    IMAGE_REC_ZOMBIES = 8, /* struct image_zombie, repeated: children that have ended and are not waited for yet */
     IMAGE_REC_DESCRIPTORS = 7 | IMAGE_RECORD_OPTIONAL, /* text, a line a descriptor: "3 file /path"; for people */
 };
 
@@ -150,8 +151,20 @@ struct image_process {
     uint64_t cpu_features[4]; /* x86_64: xcr0 in use and cpuid leaves, see libckpt/x86_64/cpu.c */
     uint64_t personality;
     uint32_t foreground; /* 1: its group was the terminal's foreground group */
-    uint32_t unused;
+    uint32_t flags; /* IMAGE_PROCESS_* */
 };
+enum {
+    IMAGE_PROCESS_SUBREAPER = 1u << 0, /* prctl(2), PR_SET_CHILD_SUBREAPER */
+    IMAGE_PROCESS_TERMINAL = 1u << 1, /* it had a controlling terminal */
+    IMAGE_PROCESS_STOPPED = 1u << 2, /* by SIGSTOP, SIGTSTP … when the checkpoint began */
+};
+
+struct image_zombie {
+    uint32_t pid, pgid, sid; /* virtual */
+    int32_t status; /* as wait4(2) gives it */
+    char name[16]; /* terminated; comm */
+};
+_Static_assert(sizeof(struct image_zombie) == 32, "file format");
 
 /* prctl(2) PR_SET_MM_MAP, and auxv. */
 struct image_mm {

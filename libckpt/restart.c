@@ -212,6 +212,23 @@ static void rebuild(void)
         give_up(PHASE_RESTORE);
 }
 
+/* Not earlier, so that until now the terminal's keys end the restart; not later, lest the program find itself in the background. All signals are
+ * blocked, SIGTTOU too, so it is allowed to do this from there. */
+static void take_terminal(void)
+{
+    int group = (int)syscall3(__NR_getpgid, 0, 0, 0), now = 0;
+    long fd;
+
+    if (!(lib.handoff.flags & HANDOFF_FOREGROUND))
+        return;
+    fd = sys_open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY, 0);
+    if (fd < 0)
+        return;
+    if (!sys_ioctl((int)fd, 0x540f /* TIOCGPGRP */, &now) && now == lib.handoff.restart_group)
+        sys_ioctl((int)fd, 0x5410 /* TIOCSPGRP */, &group);
+    sys_close((int)fd);
+}
+
 /* All processes have told their numbers. Handlers that were installed when nothing was known to differ see who sent a signal only now. */
 static void settle_numbers(void)
 {
@@ -261,8 +278,14 @@ void restart_run(void)
     done(PHASE_REFILL);
     await_go(PHASE_RESUME);
     lib.restarting = false;
-    suspend_release(true);
-    resource_resumed();
-    done(PHASE_RESUME);
+    take_terminal();
+    if (lib.stopped) {
+        done(PHASE_RESUME);
+        worker_stop_again(true);
+    } else {
+        suspend_release(true);
+        resource_resumed();
+        done(PHASE_RESUME);
+    }
     log_state.phase = PHASE_RUNNING;
 }

@@ -24,7 +24,8 @@ static void read_handoff(uint64_t *stack)
     if (argc < 2 || !str_to_number(loader.argv[1], 0, INT32_MAX, &number) ||
         sys_pread_all((int)number, handoff, sizeof *handoff, 0) || handoff->magic != HANDOFF_MAGIC)
         refuse("dmtcp_loader: is a part of dmtcp_restart and can't be run by itself\n");
-    if (handoff->version != HANDOFF_VERSION || handoff->size != sizeof *handoff)
+    if (handoff->version != HANDOFF_VERSION || handoff->size != sizeof *handoff ||
+        handoff->shared_count > HANDOFF_SHARED_MAX)
         refuse("dmtcp_loader: is of another version than dmtcp_restart\n");
     handoff->image_path[sizeof handoff->image_path - 1] = 0;
     handoff->conf[sizeof handoff->conf - 1] = 0;

@@ -154,13 +154,16 @@ static const char *object_name(const struct image_segment *s)
     return memfd ? memfd : str_base(name);
 }
 
-/* A new object of `size` bytes for the memory that `s` is a mapping of. Where processes of a set share memory, this is where a descriptor
- * that dmtcp_restart passes on will come from instead. */
+/* The object for the memory that `s` is a mapping of: dmtcp_restart's, where several processes of the set have it (each loads the same
+ * contents into it), otherwise a new one of `size` bytes. */
 static long open_object(const struct image_segment *s, uint64_t size)
 {
     char name[240]; /* memfd_create(2): 249 at most */
     long fd = -ENOMEM, error;
 
+    for (uint32_t i = 0; i < loader.handoff.shared_count; i++)
+        if (loader.handoff.shared[i].device == s->device && loader.handoff.shared[i].inode == s->inode)
+            return loader.handoff.shared[i].fd;
     str_copy(name, sizeof name, object_name(s));
     if (huge_shift(s)) {
         fd = syscall3(__NR_memfd_create, (long)name, MFD_CLOEXEC | MFD_HUGETLB | huge_shift(s) << MFD_HUGE_SHIFT, 0);
