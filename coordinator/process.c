@@ -46,14 +46,14 @@ bool process_is_stopped(uint32_t pid, uint64_t start_time)
     char text[STAT_MAX];
     const char *field = stat_field(pid, 3, text);
 
-    return field && (*field == 'T' || *field == 't') && process_start_time(pid) == start_time;
+    return field && *field == 'T' && process_start_time(pid) == start_time;
 }
 
-bool process_kill(uint32_t pid, uint64_t start_time)
+bool process_signal(uint32_t pid, uint64_t start_time, int number)
 {
     /* The descriptor stands for one process, whatever becomes of its number: first get it, then see whether it is the right one. */
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    bool killed;
+    bool sent;
 
     if (fd < 0 && errno != ENOSYS)
         return false;
@@ -63,8 +63,13 @@ bool process_kill(uint32_t pid, uint64_t start_time)
         return false;
     }
     if (fd < 0)
-        return !kill((pid_t)pid, SIGKILL); /* before Linux 5.3 */
-    killed = !syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+        return !kill((pid_t)pid, number); /* before Linux 5.3 */
+    sent = !syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
     close(fd);
-    return killed;
+    return sent;
+}
+
+bool process_kill(uint32_t pid, uint64_t start_time)
+{
+    return process_signal(pid, start_time, SIGKILL);
 }

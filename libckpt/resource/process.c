@@ -247,7 +247,7 @@ void resource_describe(struct image_process *out)
 
     memset(out, 0, sizeof *out);
     out->pid = (uint32_t)lib.pid;
-    out->flags = process.subreaper ? IMAGE_PROCESS_SUBREAPER : 0;
+    out->flags = (process.subreaper ? IMAGE_PROCESS_SUBREAPER : 0) | (lib.stopped ? IMAGE_PROCESS_STOPPED : 0);
     vpid_note_parent();
     out->ppid = (uint32_t)vpid_parent_from_real(sys_getppid());
     describe_job(out);
