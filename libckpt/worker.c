@@ -99,13 +99,13 @@ static long phase_suspend(void)
     if (!error)
         error = processes_await_joined(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
     if (!error)
-        error = fd_survey(ckpt.problem, sizeof ckpt.problem);
+        error = fd_survey(ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem);
     return error;
 }
 
 static long phase_elect(void)
 {
-    return 0; /* one process has nothing to share; fd/ elects owners when processes do */
+    return fd_elect(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
 }
 
 static long phase_drain(void)
@@ -138,6 +138,7 @@ static long phase_snapshot(void)
     resource_describe(&process);
     request.process_record = &process;
     request.descriptors = fd_description();
+    request.ptys = fd_ptys(&request.pty_count);
     request.zombies = resource_zombies(&request.zombie_count);
     request.tids = resource_tids(&request.tid_count);
     request.writers = ckpt.begin.host_processes ? cpus / ckpt.begin.host_processes : cpus;
@@ -159,6 +160,7 @@ static long phase_refill(void)
 {
     long error = fd_refill(false);
 
+    fd_forget();
     resource_refill(false);
     ckpt.drained = false;
     return error;
@@ -195,6 +197,7 @@ static void undo(void)
         fd_refill(false);
         resource_refill(false);
     }
+    fd_forget();
     if (!lib.stopped) {
         suspend_release(false);
         resource_resumed();
@@ -353,6 +356,7 @@ static void take_part(const struct coord_message *message)
     ckpt.suspended_ns = sys_now_ns(CLOCK_MONOTONIC);
     ckpt.deadline_ns = ckpt.suspended_ns + ckpt.begin.deadline_ms * 1000000ull;
     lib.computation = ckpt.begin.computation;
+    lib.upcoming = ckpt.begin.generation;
     abort_arrived = false;
     arena_reset();
     if (!image_name(ckpt.image, sizeof ckpt.image, ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem)) {
@@ -446,6 +450,7 @@ void worker_unshare(void)
 void worker_run(void *unused)
 {
     worker_unshare();
+    terminal_start();
     long error = coord_init();
     if (!error && lib.forked)
         processes_linger(LINGER_NS);
