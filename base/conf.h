@@ -38,6 +38,7 @@ struct conf {
     uint64_t host_id; /* hash of the host's name, as in upid.host */
     uint32_t had_preload; /* 1: LD_PRELOAD was set by the user */
     uint32_t launch_pid, launch_group, launch_session; /* dmtcp_launch's own, which the program has from it; 0: not known */
+    uint32_t seccomp_filters; /* that were upon the launch, or the restart; a container's */
 };
 
 /* Defaults of interface.md. */

@@ -16,6 +16,7 @@
 #include "installed.h"
 #include "options.h"
 #include "program.h"
+#include "seccomp_filters.h"
 #include "str.h"
 
 /* Our library comes first, so that its interposed functions are found before those of the user's preloads. */
@@ -53,6 +54,7 @@ int main(int argc, char **argv)
     conf_init(&conf);
     absolute_path(conf.ckpt_dir, sizeof conf.ckpt_dir, ".");
     options_to_conf(&options, &conf);
+    conf.seccomp_filters = seccomp_filters();
     conf.launch_pid = (uint32_t)getpid();
     conf.launch_group = (uint32_t)getpgrp();
     conf.launch_session = (uint32_t)getsid(0);

@@ -23,6 +23,7 @@
 #include "numbers.h"
 #include "options.h"
 #include "restart_process.h"
+#include "seccomp_filters.h"
 #include "shared_memory.h"
 #include "str.h"
 #include "tree.h"
@@ -70,6 +71,7 @@ static void conf_for(struct conf *conf, const struct set_image *image, const str
     memcpy(conf->host_name, found->host_name, sizeof conf->host_name);
     conf->host_id = found->host_id;
     conf->coord_port = found->coord_port;
+    conf->seccomp_filters = seccomp_filters();
     options_to_conf(options, conf);
 }
 

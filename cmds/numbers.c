@@ -46,14 +46,6 @@ static void free_stale(void)
     }
 }
 
-static bool has_virtual(pid_t virtual)
-{
-    for (uint32_t i = 0; i < table->used && i < PTABLE_ENTRIES; i++)
-        if (table->entry[i].state > PTABLE_RESERVED && table->entry[i].virtual == virtual)
-            return true;
-    return false;
-}
-
 static bool has_real(pid_t real)
 {
     for (uint32_t i = 0; i < table->used && i < PTABLE_ENTRIES; i++)
@@ -89,11 +81,8 @@ void numbers_enter(const struct conf *conf, const struct upid *computation, cons
     for (int i = 0; i < tree->count; i++)
         if (tree->nodes[i].kind != TREE_PROCESS)
             enter(tree->nodes[i].kind == TREE_ZOMBIE ? PTABLE_ZOMBIE : PTABLE_NUMBER, tree->nodes[i].pid, real[i]);
-    /* One number for what may have been one (a shell that led its session) and is two now: the more telling one wins. */
+    /* What was one (a shell that led its group and session) may be several now: all of them have the number, and it stands for the first. */
     enter(PTABLE_NUMBER, tree->launch_group, getpgrp());
-    if (!has_virtual(tree->launch_session))
-        enter(PTABLE_NUMBER, tree->launch_session, getsid(0));
-    if (tree->launch_parent > 1 && !has_virtual(tree->launch_parent))
-        enter(PTABLE_NUMBER, tree->launch_parent, getpid());
+    enter(PTABLE_NUMBER, tree->launch_session, getsid(0));
     munmap(table, sizeof *table);
 }

@@ -160,7 +160,6 @@ static void find_main(struct plan *plan)
     if (tree->main == TREE_NONE)
         return;
     const struct origin *origin = &plan->origins[tree->main];
-    tree->launch_parent = origin->ppid;
     tree->launch_group = origin->launch_pid ? origin->launch_group : origin->pgid;
     tree->launch_session = origin->launch_pid ? origin->launch_session : origin->sid;
     if (find(tree, tree->launch_group) != TREE_NONE)

@@ -43,7 +43,7 @@ struct tree {
     struct tree_node *nodes; /* those of the images first, in their order */
     int count, processes;
     int main; /* the process whose end is dmtcp_restart's; TREE_NONE: all are orphans */
-    pid_t launch_group, launch_session, launch_parent; /* numbers known to programs, for which those of dmtcp_restart stand in; 0: none */
+    pid_t launch_group, launch_session; /* numbers known to programs, for which those of dmtcp_restart stand in; 0: none */
 };
 
 /* on_terminal: dmtcp_restart has a controlling terminal. A session that the launch began for the program (a terminal window's first process)

@@ -15,6 +15,7 @@
 #include "restart.h"
 #include "script.h"
 #include "set.h"
+#include "stopped.h"
 
 enum { PROGRESS_MS = 100 }; /* between two messages about progress */
 
@@ -134,6 +135,7 @@ static void fail(const char *reason)
     warn("checkpoint %u failed, all workers run on: %s", set_generation(), reason);
     LIST_EACH(worker, set_members(), struct worker, member_link)
         client_send(worker->client, PROTO_CKPT_ABORT, &abort, sizeof abort, reason, strlen(reason));
+    stopped_restore();
     reply_all(PROTO_FAILED, reason);
     clear();
 }
@@ -353,6 +355,7 @@ static void begin(void)
          set_size() == 1 ? "" : "es");
     LIST_EACH(worker, set_members(), struct worker, member_link)
         send_begin(worker);
+    stopped_watch();
     tell_progress(true);
 }
 

@@ -30,11 +30,28 @@ uint64_t process_start_time(uint32_t pid)
     return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
-bool process_kill(uint32_t pid, uint64_t start_time)
+bool process_is_stopped(uint32_t pid, uint64_t start_time)
+{
+    char path[64], text[1024], *at;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    fd = start_time ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return false;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    at = strrchr(text, ')');
+    return at && at[1] == ' ' && at[2] == 'T' && process_start_time(pid) == start_time;
+}
+
+bool process_signal(uint32_t pid, uint64_t start_time, int number)
 {
     /* The descriptor stands for one process, whatever becomes of its number: first get it, then see whether it is the right one. */
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    bool killed;
+    bool sent;
 
     if (fd < 0 && errno != ENOSYS)
         return false;
@@ -44,8 +61,13 @@ bool process_kill(uint32_t pid, uint64_t start_time)
         return false;
     }
     if (fd < 0)
-        return !kill((pid_t)pid, SIGKILL); /* before Linux 5.3 */
-    killed = !syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+        return !kill((pid_t)pid, number); /* before Linux 5.3 */
+    sent = !syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
     close(fd);
-    return killed;
+    return sent;
+}
+
+bool process_kill(uint32_t pid, uint64_t start_time)
+{
+    return process_signal(pid, start_time, SIGKILL);
 }

@@ -137,12 +137,15 @@ void set_enter(enum phase phase, bool (*has_ended)(const struct worker *worker))
 
 void set_go(enum phase phase)
 {
-    const struct proto_phase_go go = {.generation = set.generation, .phase = phase, .processes = set.size};
+    struct proto_phase_go go = {.generation = set.generation, .phase = phase, .processes = set.size};
     struct worker *worker;
 
     set_enter(phase, NULL);
-    LIST_EACH(worker, &set.members, struct worker, member_link)
+    LIST_EACH(worker, &set.members, struct worker, member_link) {
+        go.flags = worker->stopped ? PROTO_GO_STOPPED : 0;
+        worker->told_stopped = worker->stopped;
         client_send(worker->client, PROTO_PHASE_GO, &go, sizeof go, NULL, 0);
+    }
 }
 
 void set_ended(struct worker *worker)

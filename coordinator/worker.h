@@ -25,6 +25,7 @@ struct worker {
     uint32_t real_pid, virtual_pid;
     uint8_t ended; /* enum phase: the last one it ended in the set */
     bool told_to_end; /* KILL was sent */
+    bool stopped, told_stopped; /* in this checkpoint: it was, and has been continued (stopped.h); and knows of it */
     uint16_t wait_count;
     struct list waits; /* for keys, kv.c */
     char *state; /* why it is late, or NULL */

@@ -172,7 +172,11 @@ struct proto_phase_go {
     uint32_t generation;
     uint32_t phase; /* the one that begins */
     uint32_t processes; /* in the set; final from SNAPSHOT on */
-    uint32_t unused;
+    uint32_t flags; /* PROTO_GO_* */
+};
+enum {
+    PROTO_GO_STOPPED = 1u << 0, /* the process was stopped (SIGSTOP, SIGTSTP …); the coordinator has sent SIGCONT so that it can take part. Its
+                                 * program's threads stay parked until it has committed, and then it stops again by itself */
 };
 
 struct proto_ckpt_failed { /* tail: reason */

@@ -29,6 +29,7 @@ struct library {
     char problem[256]; /* why not, when ready is 2 */
     char leader_name[16]; /* of the process's first thread, for ps, even when that has ended */
     uint64_t affinity[16]; /* the checkpoint thread's, which it had from the launch: what a thread has that restricts nothing */
+    bool stopped; /* the process was stopped by a signal when the last checkpoint began (PROTO_GO_STOPPED) */
     bool restarting; /* between the restart entry and RESUME */
     struct handoff handoff; /* of the last restart */
 };

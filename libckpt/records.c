@@ -174,6 +174,9 @@ long records_build(struct engine *engine, struct scratch_array *records)
     if ((error = add_process(engine, records)) || (error = add_mm(engine, records)) || (error = add_vdso(engine, records)) ||
         (error = add_conf(engine, records)) ||
         (error = add(engine, records, IMAGE_REC_THREADS, request->tids, request->tid_count * sizeof *request->tids)) ||
+        (error = request->zombie_count
+                     ? add(engine, records, IMAGE_REC_ZOMBIES, request->zombies, request->zombie_count * sizeof *request->zombies)
+                     : 0) ||
         (error = guards->used ? add(engine, records, IMAGE_REC_GUARDS, guards->memory, guards->used) : 0))
         return error;
     return request->descriptors ? add(engine, records, IMAGE_REC_DESCRIPTORS, request->descriptors, strlen(request->descriptors)) : 0;

@@ -286,8 +286,13 @@ void restart_run(void)
     await_go(PHASE_RESUME);
     lib.restarting = false;
     take_terminal();
-    suspend_release(true);
-    resource_resumed();
-    done(PHASE_RESUME);
+    if (lib.stopped) {
+        done(PHASE_RESUME);
+        worker_stop_again(true);
+    } else {
+        suspend_release(true);
+        resource_resumed();
+        done(PHASE_RESUME);
+    }
     log_state.phase = PHASE_RUNNING;
 }

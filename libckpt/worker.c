@@ -67,7 +67,7 @@ static int look_for_abort(void)
 
 static long phase_suspend(void)
 {
-    long error = resource_suspending();
+    long error = resource_suspending(ckpt.problem, sizeof ckpt.problem);
 
     processes_hurry();
     if (!error)
@@ -113,6 +113,7 @@ static long phase_snapshot(void)
     resource_describe(&process);
     request.process_record = &process;
     request.descriptors = fd_description();
+    request.zombies = resource_zombies(&request.zombie_count);
     request.tids = resource_tids(&request.tid_count);
     request.writers = ckpt.begin.host_processes ? cpus / ckpt.begin.host_processes : cpus;
     if (!request.writers)
@@ -141,6 +142,10 @@ static long phase_refill(void)
 
 static long phase_resume(void)
 {
+    if (lib.stopped) { /* until stop_again */
+        ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
+        return 0;
+    }
     suspend_release(false);
     ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
     resource_resumed();
@@ -167,9 +172,23 @@ static void undo(void)
         resource_refill(false);
     }
     fd_forget();
-    suspend_release(false);
-    resource_resumed();
+    if (!lib.stopped) {
+        suspend_release(false);
+        resource_resumed();
+    }
     enter_phase(PHASE_RUNNING);
+}
+
+/* The program had been stopped, and only this thread was to run. Sent to itself, the signal stops all threads before this one has left the system
+ * call; what comes after it happens when somebody continues the process. */
+void worker_stop_again(bool restarted)
+{
+    if (!lib.stopped)
+        return;
+    lib.stopped = false;
+    sys_tgkill(sys_getpid(), sys_gettid(), SIGSTOP);
+    suspend_release(restarted);
+    resource_resumed();
 }
 
 static void report_failure(unsigned phase)
@@ -202,6 +221,7 @@ static bool await_go(unsigned phase)
         }
         if (message.header.type == PROTO_PHASE_GO && go->phase == phase) {
             ckpt.processes = go->processes;
+            lib.stopped = go->flags & PROTO_GO_STOPPED;
             return true;
         }
         log_warn("message %u from the coordinator before phase %s: ignored", message.header.type, phase_name(phase));
@@ -295,7 +315,7 @@ static void await_commit(void)
     ckpt.snapshot = NULL;
 }
 
-static void checkpoint(const struct coord_message *message)
+static void take_part(const struct coord_message *message)
 {
     memset(&ckpt, 0, sizeof ckpt);
     memcpy(&ckpt.begin, message->payload, sizeof ckpt.begin);
@@ -336,6 +356,13 @@ static void checkpoint(const struct coord_message *message)
     }
     ckpt.snapshot = NULL;
     enter_phase(PHASE_RUNNING);
+}
+
+static void checkpoint(const struct coord_message *message)
+{
+    lib.stopped = false;
+    take_part(message);
+    worker_stop_again(false);
 }
 
 /* --- the loop --- */

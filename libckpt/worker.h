@@ -10,4 +10,7 @@ void worker_run(void *unused);
 /* Where a restart continues: saved at SNAPSHOT. */
 extern struct context worker_snapshot;
 
+/* The last step of a checkpoint or restart, where the process was stopped: stops it, with its program's threads still parked. */
+void worker_stop_again(bool restarted);
+
 #endif

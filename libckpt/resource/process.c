@@ -35,13 +35,44 @@ static struct {
     bool cwd_deleted;
 } process;
 
-long resource_suspending(void)
+static uint32_t status_number(const char *status, const char *name)
+{
+    const char *field = proc_field(status, name);
+    uint64_t value = 0;
+
+    if (field)
+        str_number(&field, 10, &value);
+    return (uint32_t)value;
+}
+
+/* What a restart could not make again, found before anything is suspended. */
+static long refuse(char *problem, size_t size)
+{
+    static char status[4096];
+    char root[4096];
+    long n = sys_readlink("/proc/self/root", root, sizeof root - 1);
+
+    if (n > 0 && !(n == 1 && root[0] == '/')) {
+        root[n] = 0;
+        fmt(problem, size, "its root directory has been changed to %s (chroot), which a restart can't do; run dmtcp_launch inside instead", root);
+        return -EPERM;
+    }
+    if (proc_read("/proc/self/status", status, sizeof status) > 0) {
+        if (status_number(status, "Seccomp_filters") > lib.conf.seccomp_filters || status_number(status, "Seccomp") == 1) {
+            fmt(problem, size, "it has restricted its own system calls (seccomp), which a restart can't do; switch its sandbox off");
+            return -EPERM;
+        }
+    }
+    return 0;
+}
+
+long resource_suspending(char *problem, size_t size)
 {
     memset(lib.affinity, 0, sizeof lib.affinity);
     syscall3(__NR_sched_getaffinity, 0, sizeof lib.affinity, (long)lib.affinity);
     process.dumpable = (int)sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
     process.dumpable_changed = process.dumpable == 0 && sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
-    return 0;
+    return refuse(problem, size);
 }
 
 void resource_resumed(void)
@@ -70,6 +101,42 @@ static long set_cwd(void *unused)
     return sys_chdir(process.cwd);
 }
 
+/* A directory that had been removed is made, entered and removed again, with what is missing above it. Where something else has its name by now, it
+ * has another. */
+static long set_removed_cwd(void *unused)
+{
+    char path[4200];
+    size_t length = strlen(process.cwd), made[64], count = 0;
+    long error = 0;
+
+    str_copy(path, sizeof path, process.cwd);
+    for (size_t i = 1; i <= length && count < 64 && !error; i++) {
+        if (path[i] && path[i] != '/')
+            continue;
+        char end = path[i];
+        path[i] = 0;
+        error = sys_mkdir(path, 0700);
+        if (!error)
+            made[count++] = i;
+        if (error == -EEXIST && !end) {
+            length = fmt(path, sizeof path, "%s.%d", process.cwd, lib.real_pid);
+            error = sys_mkdir(path, 0700);
+            if (!error)
+                made[count++] = length;
+        } else if (end) {
+            path[i] = end;
+            error = 0; /* if it can't be made, nor can the last one */
+        }
+    }
+    if (!error)
+        error = sys_chdir(path);
+    while (count) {
+        path[made[--count]] = 0;
+        syscall3(__NR_unlinkat, AT_FDCWD, (long)path, AT_REMOVEDIR);
+    }
+    return error;
+}
+
 static void save_cwd(const struct thread *executor)
 {
     static const char gone[] = " (deleted)";
@@ -82,6 +149,8 @@ static void save_cwd(const struct thread *executor)
         return;
     path[n] = 0;
     process.cwd_deleted = n > (long)sizeof gone && str_equal(path + n - (sizeof gone - 1), gone);
+    if (process.cwd_deleted)
+        path[n - (long)(sizeof gone - 1)] = 0;
     process.cwd = arena_string(path);
 }
 
@@ -102,10 +171,9 @@ long resource_save(char *problem, size_t size)
     sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&subreaper, 0, 0, 0);
     process.subreaper = subreaper;
     save_cwd(executor);
-    if (process.cwd && process.cwd_deleted) {
-        fmt(problem, size, "its working directory is gone (%s); change to another one before a checkpoint", process.cwd);
-        return -ENOENT;
-    }
+    long error = zombies_save(problem, size);
+    if (error)
+        return error;
     signals_save();
     timers_save();
     return signals_pending_save();
@@ -137,7 +205,7 @@ long resource_restore(char *problem, size_t size)
     }
     park_call(executor, set_umask, NULL);
     if (process.cwd) {
-        long error = park_call(executor, set_cwd, NULL);
+        long error = park_call(executor, process.cwd_deleted ? set_removed_cwd : set_cwd, NULL);
         if (error < 0) {
             fmt(problem, size, "can't change to its working directory %s: %e; make it again, then restart", process.cwd, (int)error);
             return error;
@@ -148,16 +216,6 @@ long resource_restore(char *problem, size_t size)
     if (process.dumpable == 0)
         process.dumpable_changed = true; /* resource_resumed sets it back */
     return 0;
-}
-
-static uint32_t status_number(const char *status, const char *name)
-{
-    const char *field = proc_field(status, name);
-    uint64_t value = 0;
-
-    if (field)
-        str_number(&field, 10, &value);
-    return (uint32_t)value;
 }
 
 /* Fields 5 to 8 of /proc/self/stat: group, session, terminal, the terminal's foreground group. */
@@ -177,6 +235,7 @@ static void describe_job(struct image_process *out)
         at++;
     out->pgid = (uint32_t)vpid_from_real((int)field[5]);
     out->sid = (uint32_t)vpid_from_real((int)field[6]);
+    out->flags |= field[7] ? IMAGE_PROCESS_TERMINAL : 0;
     out->foreground = field[8] && field[8] == field[5];
 }
 
@@ -186,6 +245,7 @@ void resource_describe(struct image_process *out)
 
     memset(out, 0, sizeof *out);
     out->pid = (uint32_t)lib.pid;
+    out->flags = (process.subreaper ? IMAGE_PROCESS_SUBREAPER : 0) | (lib.stopped ? IMAGE_PROCESS_STOPPED : 0);
     vpid_note_parent();
     out->ppid = (uint32_t)vpid_parent_from_real(sys_getppid());
     describe_job(out);

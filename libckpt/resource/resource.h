@@ -9,7 +9,7 @@
 #include "image.h"
 
 /* Before threads are suspended, and after they run again: what must be different meanwhile (PR_SET_DUMPABLE, or /proc/self is closed). */
-long resource_suspending(void);
+long resource_suspending(char *problem, size_t size);
 void resource_resumed(void);
 
 /* Records everything. Pending signals are taken out of their queues and stand in the arena until resource_refill. */
@@ -22,6 +22,7 @@ long resource_restore(char *problem, size_t size);
 /* For the image's records. */
 void resource_describe(struct image_process *process);
 const uint32_t *resource_tids(uint32_t *count);
+const struct image_zombie *resource_zombies(uint32_t *count);
 /* Processors that this process may run on. */
 unsigned resource_cpus(void);
 
@@ -32,6 +33,7 @@ void signals_restore(void);
 void signals_save(void);
 long signals_pending_save(void);
 void signals_pending_refill(void);
+long zombies_save(char *problem, size_t size);
 void timers_save(void);
 void timers_restore(void);
 
