@@ -170,7 +170,7 @@ void fd_lists_remove(void);
 
 /* survey.c */
 long survey_descriptors(void);
-/* Position, flags and info of a description as they are now. */
+/* Status, position, flags and info of a description as they are now: other processes may have changed them after the survey. */
 long survey_refresh(struct description *description);
 /* kinds, in the order in which they are asked (fd.c). */
 extern const struct fd_kind *const fd_kinds[];

@@ -141,6 +141,9 @@ long survey_refresh(struct description *description)
     const char *field;
     uint64_t number = 0;
 
+    /* Of all things, the length of a file that another process appended to. */
+    fd_link_path(path, sizeof path, description->first);
+    sys_fstatat(AT_FDCWD, path, &description->st, 0);
     fd_info_path(path, sizeof path, description->first);
     long n = proc_read(path, info, sizeof info);
     if (n <= 0)
