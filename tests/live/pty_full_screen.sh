@@ -25,13 +25,14 @@ type_keys() { local name=$1; shift; t send-keys -t "$name" "$@"; }
 pressed() { type_keys "$1" "$2"; screen_shows "$1" "$3"; }
 
 for ((i = 1; i <= 200; i++)); do echo "line $i of the text"; done >text
+start_coordinator
+t -f /dev/null new-session -d -s stays "sleep 1000" # tmux ends with its last session
 
 # full_screen PROGRAM KEY WHAT-IT-SHOWS QUIT-KEYS...
 full_screen() {
     local command=$1 key=$2 expected=$3
     shift 3
     rm -rf "${IMAGES:?}"/*
-    start_coordinator
     terminal before 70 20
     type_keys before "dmtcp_launch --join $command" Enter
     shows before "line 3 of the text"
@@ -39,6 +40,7 @@ full_screen() {
     type_keys before "$key"
     shows before "$expected"
     command_done -k || fail "dmtcp_command -k"
+    await "the end of $command" says NUM_PEERS=0
     t kill-session -t before
     for size in "90 30" "70 20"; do
         # shellcheck disable=SC2086
@@ -54,8 +56,8 @@ full_screen() {
         shows after "^status 0"
         t kill-session -t after
     done
-    stop_coordinator
 }
 
 full_screen "less text" G "line 200 of the text" q
 full_screen "vim -u NONE -N -n text" G "line 200 of the text" : q Enter
+stop_coordinator
