@@ -9,6 +9,7 @@ TMUX= # not ours to talk to
 terminals=
 cleanup_terminals() {
     local status=$?
+    [ $status = 0 ] || t capture-pane -p -t after
     tmux -S "$TEST_TMP/tmux" kill-server 2>/dev/null
     (exit $status)
     cleanup
