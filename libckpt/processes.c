@@ -187,6 +187,25 @@ int processes_find(int real)
     return -1;
 }
 
+/* Maker and new process may both make an entry at the same moment: each publishes its own first and looks for the other's then, so that at least one
+ * of them sees both. It is the maker's that goes. */
+static void release_double(int entry)
+{
+    uint32_t expected = PTABLE_STARTING;
+
+    __atomic_compare_exchange_n(&table->entry[entry].state, &expected, PTABLE_FREE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    futex_wake_shared(&table->changes);
+}
+
+static int find_double(int entry)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (uint32_t i = 0, used = load(&table->used); i < used; i++)
+        if ((int)i != entry && table->entry[i].real == table->entry[entry].real && load(&table->entry[i].state) > PTABLE_RESERVED)
+            return (int)i;
+    return -1;
+}
+
 void processes_started(int entry, int real)
 {
     struct ptable_entry *at = entry_at(entry);
@@ -202,6 +221,8 @@ void processes_started(int entry, int real)
     }
     at->real = at->virtual = real;
     processes_state(entry, PTABLE_STARTING);
+    if (find_double(entry) >= 0)
+        release_double(entry);
 }
 
 /* Entries of processes that are gone, killed before a restart for example, and had the same virtual number. */
@@ -229,6 +250,9 @@ int processes_adopt(int real, int virtual, uint64_t time)
         __atomic_store_n(&at->state, PTABLE_STARTING, __ATOMIC_RELEASE);
     }
     at = entry_at(entry);
+    int other = find_double(entry);
+    if (other >= 0)
+        release_double(other);
     at->virtual = virtual; /* an entry found may be that of a process which is gone, and whose real number this one got */
     release_namesakes(entry);
     at->time = time;
