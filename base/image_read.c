@@ -519,6 +519,7 @@ static int record_is_sound(const struct image *image, uint32_t type, const void 
                 return 0;
         return 1;
     }
+    case IMAGE_REC_PTYS: return size % sizeof(struct image_pty) == 0;
     case IMAGE_REC_ZOMBIES: {
         const struct image_zombie *zombie = payload;
         if (size % sizeof *zombie)

@@ -26,6 +26,7 @@
 #include "seccomp_filters.h"
 #include "shared_memory.h"
 #include "str.h"
+#include "terminals.h"
 #include "tree.h"
 #include "tree_build.h"
 
@@ -214,6 +215,8 @@ int main(int argc, char **argv)
 
     connection = ask_leave(options, &restart.found, set);
     foreground_begin();
+    terminal_remember();
+    terminals_make(set);
     image_set_roll_forward(set);
     restart.shared = shared_memory_make(set, &restart.shared_count);
     restart.workers = processors() / (unsigned)set->count;
@@ -223,6 +226,7 @@ int main(int argc, char **argv)
     restart_process_check(&request);
 
     real = tree_build(&restart.tree, !(restart.conf.disabled & FEATURE_SET_TID), become, numbered, NULL);
+    terminals_close();
     watch(real);
     if (restart.foreground != TREE_US)
         foreground_terminal(real[restart.foreground]);

@@ -19,6 +19,7 @@
 #include "fmt.h"
 #include "msg.h"
 #include "sys.h"
+#include "terminals.h"
 
 struct child {
     pid_t pid;
@@ -154,6 +155,7 @@ static _Noreturn void end_as(int status)
 {
     bool had = terminal.given;
 
+    terminal_ours();
     take_terminal();
     if (status == UNKNOWN)
         exit(0);
@@ -171,11 +173,13 @@ static void stop_too(void)
 {
     bool had = terminal.given;
 
+    terminal_ours();
     take_terminal();
     if (had)
         kill(0, SIGTSTP); /* as the terminal's key would have; our own waits in `signals` */
     raise(SIGSTOP);
     give_terminal();
+    terminal_theirs();
     if (terminal.group)
         kill(-terminal.group, SIGCONT);
     send_all(SIGCONT);
@@ -257,6 +261,7 @@ static bool ends_restart(int signal)
 static _Noreturn void give_up(const char *why)
 {
     foreground_kill();
+    terminal_ours();
     die(FAIL_RESTART, "the restart failed: %s", why);
 }
 
@@ -370,6 +375,8 @@ static bool all_ended(void)
 
 void foreground_wait(void)
 {
+    int repaint_ms = terminal_repaint_begin();
+
     for (;;) {
         struct signalfd_siginfo info;
         bool stopped = false;
@@ -383,7 +390,10 @@ void foreground_wait(void)
         if (stopped)
             stop_too();
         wait = poll_list(-1, &used);
-        poll(wait, used, -1);
+        if (!poll(wait, used, repaint_ms ? repaint_ms : -1)) {
+            terminal_repaint_end();
+            repaint_ms = 0;
+        }
         while (next_signal(&info)) {
             if (info.ssi_signo == SIGCONT)
                 give_terminal();

@@ -19,6 +19,7 @@
 #include "loader_place.h"
 #include "str.h"
 #include "sys.h"
+#include "terminals.h"
 
 static void fill_in(struct handoff *handoff, const struct restart_process *request)
 {
@@ -78,9 +79,10 @@ static _Noreturn void become(int loader, struct handoff *handoff, int handoff_fd
             warn("%s: sbrk(2) will fail in the restarted program: personality: %m", handoff->image_path);
     }
     snprintf(number, sizeof number, "%d", handoff_fd);
+    descriptors_close_on_exec();
+    terminals_hand_over(handoff);
     if (sys_pwrite_all(handoff_fd, handoff, sizeof *handoff, 0))
         _exit((int)handoff->fail_rc);
-    descriptors_close_on_exec();
     fcntl(handoff_fd, F_SETFD, 0);
     fcntl(handoff->image_fd, F_SETFD, 0);
     for (uint32_t i = 0; i < handoff->shared_count; i++)

@@ -18,6 +18,7 @@
 
 #include "die.h"
 #include "sys.h"
+#include "terminals.h"
 
 #define STEP_NS 60000000000ull /* so long a step may last: somebody must have been killed */
 
@@ -272,6 +273,8 @@ static void run_node(int i)
         fail("process %d: setsid: %s", (int)node->pid, strerror(errno));
         leave();
     }
+    if (node->leads_session && node->kind == TREE_PROCESS)
+        terminals_take(node->image->image.process);
     if (!make_children(i, false) || !barrier(BORN) || !found_group(i) || !barrier(FOUNDED) || !join_group(i) || !barrier(JOINED))
         leave();
     see_them_end(i);

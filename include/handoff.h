@@ -10,6 +10,7 @@
 
 #define HANDOFF_MAGIC 0x46464f444e414844ull
 #define HANDOFF_VERSION 1u
+#define HANDOFF_PTYS 512
 
 enum {
     HANDOFF_SET_TID = 1u << 0, /* dmtcp_restart made this process with its old pid, so tids may be chosen too */
@@ -17,6 +18,7 @@ enum {
     HANDOFF_BRK_PLACED = 1u << 2, /* dmtcp_restart: the loader was execed with the kernel's brk at the program's start_brk */
     HANDOFF_VDSO_MOVED = 1u << 3, /* loader: the live vDSO is the old one at the old address */
     HANDOFF_VDSO_PATCHED = 1u << 4, /* loader: old vDSO bytes jump to the live one */
+    HANDOFF_TERMINAL = 1u << 8, /* dmtcp_restart is in the foreground of its terminal */
     HANDOFF_FOREGROUND = 1u << 5, /* dmtcp_restart: before the program runs, its group becomes the terminal's foreground group, if dmtcp_restart's is */
 };
 
@@ -42,6 +44,11 @@ struct handoff {
     uint64_t vdso_start, vdso_end; /* filled by the loader: the live vDSO with its vvar */
     uint64_t scratch_start, scratch_end; /* filled by the loader: memory of its own to be unmapped, or 0 */
     uint64_t personality; /* to be set again after an exec without address randomisation, ~0: leave */
+    uint32_t pty_count;
+    struct handoff_pty {
+        int32_t virtual; /* the number in its name that programs know */
+        int32_t master, slave; /* descriptors, the same in all processes of the restart; slave: -1 unless it is a controlling terminal */
+    } pty[HANDOFF_PTYS];
     char image_path[4096]; /* for messages */
     char conf[16384]; /* base/conf.h text */
     uint32_t shared_count;

@@ -138,6 +138,7 @@ enum image_record_type {
     IMAGE_REC_CONF = 5, /* base/conf.h text with its terminator: how the program was launched */
     IMAGE_REC_GUARDS = 6, /* struct image_guard, repeated: MADV_GUARD_INSTALL regions */
     IMAGE_REC_ZOMBIES = 8, /* struct image_zombie, repeated: children that have ended and are not waited for yet */
+    IMAGE_REC_PTYS = 9, /* struct image_pty, repeated: pseudo terminals whose master the process has */
     IMAGE_REC_DESCRIPTORS = 7 | IMAGE_RECORD_OPTIONAL, /* text, a line a descriptor: "3 file /path"; for people */
 };
 
@@ -152,6 +153,12 @@ struct image_process {
     uint64_t personality;
     uint32_t foreground; /* 1: its group was the terminal's foreground group */
     uint32_t flags; /* IMAGE_PROCESS_* */
+    uint32_t pty; /* 1 and the virtual number of the pseudo terminal that is its controlling terminal; 0: none, or no pseudo terminal */
+    uint32_t pty_group; /* virtual; the group in that terminal's foreground */
+};
+struct image_pty {
+    uint32_t number; /* virtual */
+    uint32_t unused;
 };
 enum {
     IMAGE_PROCESS_SUBREAPER = 1u << 0, /* prctl(2), PR_SET_CHILD_SUBREAPER */

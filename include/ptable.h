@@ -38,6 +38,15 @@ struct ptable_entry {
 };
 _Static_assert(sizeof(struct ptable_entry) == 32, "shared between programs");
 
+/* A pseudo terminal of the computation (libckpt/ptys.h). Entries are claimed in order and never given back; they are found by `real`. */
+#define PTABLE_PTYS 1024u
+struct ptable_pty {
+    uint32_t real; /* the kernel's number and 1; 0: free */
+    int32_t virtual; /* the number in the name that programs know */
+    uint32_t master_mark, slave_mark; /* the last checkpoint at which a process of the computation had that end */
+    uint32_t unused;
+};
+
 struct ptable {
     uint64_t magic;
     uint32_t version;
@@ -47,6 +56,7 @@ struct ptable {
     uint32_t differ; /* 1: some virtual number is not the real one */
     uint32_t unused[25];
     struct ptable_entry entry[PTABLE_ENTRIES];
+    struct ptable_pty pty[PTABLE_PTYS];
 };
 
 #endif

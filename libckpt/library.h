@@ -20,6 +20,7 @@ struct library {
     int pid; /* as the program knows it: the kernel's at creation */
     int real_pid;
     uint32_t generation; /* of the last committed checkpoint, or the one restarted from */
+    uint32_t upcoming; /* generation of the checkpoint under way */
     uint32_t checkpoints, restarts; /* of this process */
     int entry; /* in the table of processes */
     bool forked; /* made by a fork, and has not joined yet */

@@ -373,3 +373,8 @@ void processes_each(void (*visit)(const struct ptable_entry *entry, void *argume
         if (load(&table->entry[i].state) > PTABLE_RESERVED)
             visit(&table->entry[i], argument);
 }
+
+struct ptable_pty *processes_ptys(void)
+{
+    return table ? table->pty : NULL;
+}

@@ -42,6 +42,9 @@ bool processes_was_stopped(int entry);
 void processes_hurry(void);
 void processes_linger(uint64_t ns);
 
+/* PTABLE_PTYS entries; NULL: no table. For ptys.c. */
+struct ptable_pty *processes_ptys(void);
+
 /* Calls visit for every entry in use. */
 void processes_each(void (*visit)(const struct ptable_entry *entry, void *argument), void *argument);
 

@@ -177,7 +177,8 @@ long records_build(struct engine *engine, struct scratch_array *records)
         (error = request->zombie_count
                      ? add(engine, records, IMAGE_REC_ZOMBIES, request->zombies, request->zombie_count * sizeof *request->zombies)
                      : 0) ||
-        (error = guards->used ? add(engine, records, IMAGE_REC_GUARDS, guards->memory, guards->used) : 0))
+                (error = guards->used ? add(engine, records, IMAGE_REC_GUARDS, guards->memory, guards->used) : 0) ||
+        (error = request->pty_count ? add(engine, records, IMAGE_REC_PTYS, request->ptys, request->pty_count * sizeof *request->ptys) : 0))
         return error;
     return request->descriptors ? add(engine, records, IMAGE_REC_DESCRIPTORS, request->descriptors, strlen(request->descriptors)) : 0;
 }

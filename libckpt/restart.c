@@ -115,6 +115,14 @@ static void await_go(unsigned phase)
     give_up(phase);
 }
 
+static int look_for_abort(void)
+{
+    struct coord_message message;
+    int got = coord_receive(&message, 1);
+
+    return got < 0 || (got > 0 && message.header.type == PROTO_CKPT_ABORT);
+}
+
 /* --- threads, made by the leader --- */
 
 /* A new thread must not have a number by which the program knows another one: it then ends, and the leader, who sees the same, makes it
@@ -267,14 +275,18 @@ void restart_run(void)
     rebuild();
     done(PHASE_RESTORE);
     await_go(PHASE_RECONNECT);
+    if (fd_connect(look_for_abort, problem, sizeof problem) < 0)
+        give_up(PHASE_RECONNECT);
     settle_numbers();
-    done(PHASE_RECONNECT); /* nothing to find yet but in this process */
+    terminal_reconnect();
+    done(PHASE_RECONNECT);
     await_go(PHASE_REFILL);
     if (fd_refill(true) < 0) {
         str_copy(problem, sizeof problem, "data in flight could not be put back");
         give_up(PHASE_REFILL);
     }
     resource_refill(true);
+    worker_forget_continue();
     done(PHASE_REFILL);
     await_go(PHASE_RESUME);
     lib.restarting = false;

@@ -24,6 +24,8 @@ struct snapshot_request {
     const uint32_t *tids; /* virtual, main thread first */
     uint32_t tid_count;
     const char *descriptors; /* text for IMAGE_REC_DESCRIPTORS, or NULL */
+    const struct image_pty *ptys;
+    uint32_t pty_count;
     const struct image_zombie *zombies;
     uint32_t zombie_count;
     const char *libc_name; /* "glibc 2.36", or NULL */

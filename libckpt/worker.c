@@ -41,7 +41,7 @@ static struct {
     uint64_t deadline_ns;
     uint64_t suspended_ns, resumed_ns;
     uint32_t processes;
-    bool drained;
+    bool drained, refilled;
     struct snapshot *snapshot; /* scratch */
     char image[4096];
     char problem[SNAPSHOT_PROBLEM_MAX];
@@ -99,13 +99,13 @@ static long phase_suspend(void)
     if (!error)
         error = processes_await_joined(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
     if (!error)
-        error = fd_survey(ckpt.problem, sizeof ckpt.problem);
+        error = fd_survey(ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem);
     return error;
 }
 
 static long phase_elect(void)
 {
-    return 0; /* one process has nothing to share; fd/ elects owners when processes do */
+    return fd_elect(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
 }
 
 static long phase_drain(void)
@@ -138,6 +138,7 @@ static long phase_snapshot(void)
     resource_describe(&process);
     request.process_record = &process;
     request.descriptors = fd_description();
+    request.ptys = fd_ptys(&request.pty_count);
     request.zombies = resource_zombies(&request.zombie_count);
     request.tids = resource_tids(&request.tid_count);
     request.writers = ckpt.begin.host_processes ? cpus / ckpt.begin.host_processes : cpus;
@@ -159,7 +160,10 @@ static long phase_refill(void)
 {
     long error = fd_refill(false);
 
+    fd_forget();
     resource_refill(false);
+    worker_forget_continue();
+    ckpt.refilled = true;
     ckpt.drained = false;
     return error;
 }
@@ -195,11 +199,23 @@ static void undo(void)
         fd_refill(false);
         resource_refill(false);
     }
+    if (!ckpt.refilled)
+        worker_forget_continue();
+    fd_forget();
     if (!lib.stopped) {
         suspend_release(false);
         resource_resumed();
     }
     enter_phase(PHASE_RUNNING);
+}
+
+void worker_forget_continue(void)
+{
+    static const struct timespec now;
+    sys_sigset mine = SYS_SIGBIT(SIGCONT);
+
+    if (lib.stopped)
+        syscall6(__NR_rt_sigtimedwait, (long)&mine, 0, (long)&now, sizeof mine, 0, 0);
 }
 
 /* The program had been stopped, and only this thread was to run. Sent to itself, the signal stops all threads before this one has left the system
@@ -208,8 +224,11 @@ void worker_stop_again(bool restarted)
 {
     if (!lib.stopped)
         return;
+    sys_sigset pending = 0;
     lib.stopped = false;
-    sys_tgkill(sys_getpid(), sys_gettid(), SIGSTOP);
+    sys_sigpending(&pending);
+    if (!(pending & SYS_SIGBIT(SIGCONT)))
+        sys_tgkill(sys_getpid(), sys_gettid(), SIGSTOP);
     suspend_release(restarted);
     resource_resumed();
 }
@@ -353,6 +372,7 @@ static void take_part(const struct coord_message *message)
     ckpt.suspended_ns = sys_now_ns(CLOCK_MONOTONIC);
     ckpt.deadline_ns = ckpt.suspended_ns + ckpt.begin.deadline_ms * 1000000ull;
     lib.computation = ckpt.begin.computation;
+    lib.upcoming = ckpt.begin.generation;
     abort_arrived = false;
     arena_reset();
     if (!image_name(ckpt.image, sizeof ckpt.image, ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem)) {
@@ -446,6 +466,7 @@ void worker_unshare(void)
 void worker_run(void *unused)
 {
     worker_unshare();
+    terminal_start();
     long error = coord_init();
     if (!error && lib.forked)
         processes_linger(LINGER_NS);

@@ -1,43 +1,38 @@
 /* Which descriptors there are, which of them share a description, and how they get their numbers back. */
 #include "fd.h"
 
-#include <linux/kcmp.h>
-
 #include "arena.h"
-#include "feature.h"
 #include "fmt.h"
 #include "library.h"
-#include "log.h"
-#include "proc.h"
 #include "str.h"
 #include "suspend.h"
 #include "sys.h"
 
-#define LOG_MODULE "fd"
-
 /* Asked in this order: the special before the general. */
-static const struct fd_kind *const kinds[] = {
-    &fd_standard, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_epoll, &fd_eventfd, &fd_socket_pair,
+const struct fd_kind *const fd_kinds[] = {
+    &fd_standard, &fd_pty_master, &fd_pty_slave, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_fifo, &fd_epoll, &fd_eventfd, &fd_signalfd, &fd_socket_pair,
 };
 
-static struct description *descriptions;
-static struct descriptor *descriptors; /* ascending */
-static unsigned descriptor_count;
-static int owner_tid; /* the thread whose table is looked at */
+const unsigned fd_kind_count = sizeof fd_kinds / sizeof *fd_kinds;
 
 struct description *fd_descriptions(void)
 {
-    return descriptions;
+    return fd_state.descriptions;
 }
 
 static void task_path(char *path, size_t size, const char *directory, int fd)
 {
-    fmt(path, size, "/proc/self/task/%d/%s/%d", owner_tid, directory, fd);
+    fmt(path, size, "/proc/self/task/%d/%s/%d", fd_state.owner_tid, directory, fd);
 }
 
 void fd_info_path(char *path, size_t size, int fd)
 {
     task_path(path, size, "fdinfo", fd);
+}
+
+void fd_link_path(char *path, size_t size, int fd)
+{
+    task_path(path, size, "fd", fd);
 }
 
 struct dirent_head {
@@ -70,169 +65,155 @@ static long each_descriptor(int tid, long (*visit)(int fd, void *argument), void
     return error;
 }
 
-static long close_one(int fd, void *first)
+struct stretch {
+    unsigned first, last;
+};
+
+static long close_one(int fd, void *argument)
 {
-    if (fd >= *(int *)first)
+    const struct stretch *stretch = argument;
+
+    if ((unsigned)fd >= stretch->first && (unsigned)fd <= stretch->last)
         sys_close(fd);
     return 0;
 }
 
+static void close_between(unsigned first, unsigned last)
+{
+    struct stretch stretch = {first, last};
+
+    if (sys_close_range(first, last, 0) < 0)
+        each_descriptor(sys_gettid(), close_one, &stretch);
+}
+
 void fd_close_from(int first)
 {
-    if (sys_close_range((unsigned)first, ~0u, 0) < 0)
-        each_descriptor(sys_gettid(), close_one, &first);
+    close_between((unsigned)first, ~0u);
 }
 
-/* --- survey --- */
+/* --- checkpoint --- */
 
-static bool kcmp_works = true;
-
-static long ask_owner(void *argument)
+static long count_one(int fd, void *unused)
 {
-    const int *fds = argument;
-    long saved = sys_fcntl(fds[0], F_GETOWN, 0), other = sys_fcntl(fds[1], F_GETOWN, 0);
-    long probe = saved == sys_getpid() ? 0 : sys_getpid();
-    bool same;
-
-    sys_fcntl(fds[0], F_SETOWN, probe);
-    same = other == saved && sys_fcntl(fds[1], F_GETOWN, 0) == probe;
-    sys_fcntl(fds[0], F_SETOWN, saved);
-    return same;
-}
-
-/* Do two descriptors of the program share a description? kcmp(2) where permitted, else by setting the owner of one and looking at the
- * other's. */
-static bool same_description(int a, int b)
-{
-    if (kcmp_works && !(lib.conf.disabled & FEATURE_KCMP)) {
-        long order = syscall6(__NR_kcmp, owner_tid, owner_tid, KCMP_FILE, a, b, 0);
-        if (order >= 0)
-            return order == 0;
-        kcmp_works = false;
-    }
-    int fds[2] = {a, b};
-    return park_call(suspend_executor(), ask_owner, fds) == 1;
-}
-
-static long count_one(int fd, void *count)
-{
-    ++*(unsigned *)count;
+    fd_state.descriptor_count++;
     return 0;
 }
 
-static void read_link(struct description *description, int fd)
+static long note_one(int fd, void *unused)
 {
-    static const char gone[] = " (deleted)";
-    char path[64], link[4096];
-
-    task_path(path, sizeof path, "fd", fd);
-    long n = sys_readlink(path, link, sizeof link - 1);
-    link[n > 0 ? n : 0] = 0;
-    if (link[0] == '/' && n > (long)sizeof gone && str_equal(link + n - (sizeof gone - 1), gone)) {
-        description->deleted = description->st.st_nlink == 0;
-        if (description->deleted)
-            link[n - (long)(sizeof gone - 1)] = 0;
-    }
-    description->link = arena_string(link);
+    fd_state.descriptors[fd_state.descriptor_count++].fd = fd;
+    return 0;
 }
 
-static long survey_one(int fd, void *unused)
+/* Room for the checkpoint thread in a process that has a low limit, if the hard one allows it. */
+static void raise_limit(uint64_t enough)
 {
-    struct descriptor *descriptor = &descriptors[descriptor_count];
-    struct description found = {.first = fd}, *description;
-    char path[64], info[2048];
-    const char *field;
-    uint64_t number;
+    struct fd_limit now;
 
-    task_path(path, sizeof path, "fdinfo", fd);
-    if (proc_read(path, info, sizeof info) <= 0)
-        return 0;
-    if ((field = proc_field(info, "pos")))
-        str_number(&field, 10, &found.position);
-    if ((field = proc_field(info, "flags"))) {
-        number = 0;
-        for (; *field >= '0' && *field <= '7'; field++)
-            number = number * 8 + (unsigned)(*field - '0');
-        found.flags = (uint32_t)number & ~(uint32_t)O_CLOEXEC;
-        descriptor->close_on_exec = number & O_CLOEXEC;
-    }
-    task_path(path, sizeof path, "fd", fd);
-    long error = sys_fstatat(AT_FDCWD, path, &found.st, 0);
-    if (error < 0)
+    if (syscall6(__NR_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, (long)&now, 0, 0) < 0 || now.current >= enough)
+        return;
+    now.current = now.maximum;
+    syscall6(__NR_prlimit64, 0, 7, (long)&now, 0, 0, 0);
+}
+
+struct fd_limit fd_limit(void)
+{
+    return fd_state.limit;
+}
+
+static void put_limit_back(void)
+{
+    struct fd_limit limit = fd_state.limit, now;
+
+    if (!fd_state.limit_raised)
+        return;
+    fd_state.limit_raised = false;
+    if (syscall6(__NR_prlimit64, 0, 7, (long)&limit, 0, 0, 0) == 0 || syscall6(__NR_prlimit64, 0, 7, 0, (long)&now, 0, 0) < 0)
+        return;
+    /* A lower hard limit here: the nearest that is allowed. */
+    limit.maximum = now.maximum;
+    if (limit.current > limit.maximum)
+        limit.current = limit.maximum;
+    syscall6(__NR_prlimit64, 0, 7, (long)&limit, 0, 0, 0);
+}
+
+static long list_descriptors(void)
+{
+    long error = each_descriptor(fd_state.owner_tid, count_one, NULL);
+
+    if (error)
         return error;
-    for (description = descriptions; description; description = description->next)
-        if (description->st.st_ino == found.st.st_ino && description->st.st_dev == found.st.st_dev &&
-            description->flags == found.flags && description->position == found.position && same_description(description->first, fd))
-            break;
-    if (!description) {
-        description = arena_alloc(sizeof *description);
-        if (!description)
-            return -ENOMEM;
-        *description = found;
-        read_link(description, fd);
-        description->info = arena_string(info);
-        if (!description->link || !description->info)
-            return -ENOMEM;
-        struct description **end = &descriptions;
-        while (*end)
-            end = &(*end)->next;
-        *end = description;
-    }
-    if (fd < 3)
-        description->standard |= 1u << fd;
-    descriptor->fd = fd;
-    descriptor->description = description;
-    descriptor_count++;
-    return 0;
+    fd_state.descriptors = arena_alloc((fd_state.descriptor_count + 1) * sizeof *fd_state.descriptors);
+    fd_state.indexed = arena_alloc((fd_state.descriptor_count + 1) * sizeof *fd_state.indexed);
+    fd_state.descriptor_count = 0;
+    return fd_state.descriptors && fd_state.indexed ? each_descriptor(fd_state.owner_tid, note_one, NULL) : -ENOMEM;
 }
 
-static long claim(struct description *description, char *problem, size_t size)
+long fd_survey(uint32_t generation, char *problem, size_t size)
 {
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        if (kinds[k]->claim(description)) {
-            description->kind = kinds[k];
-            return kinds[k]->check ? kinds[k]->check(description, problem, size) : 0;
-        }
-    fmt(problem, size, "descriptor %d (%s) is of a kind that can't be restored; close it before a checkpoint", description->first,
-        description->link);
-    return -EOPNOTSUPP;
-}
-
-long fd_survey(char *problem, size_t size)
-{
-    unsigned count = 0;
     long error;
 
-    owner_tid = suspend_executor()->real_tid;
-    descriptions = NULL;
-    descriptor_count = 0;
-    error = each_descriptor(owner_tid, count_one, &count);
-    if (!error) {
-        descriptors = arena_alloc((count + 1) * sizeof *descriptors);
-        error = descriptors ? each_descriptor(owner_tid, survey_one, NULL) : -ENOMEM;
-    }
-    if (error) {
+    memset(&fd_state, 0, sizeof fd_state);
+    syscall6(__NR_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, (long)&fd_state.limit, 0, 0);
+    fd_state.limit_raised = true;
+    raise_limit(~0ull);
+    fd_state.owner_tid = suspend_executor()->real_tid;
+    error = list_descriptors();
+    if (!error)
+        error = survey_descriptors();
+    if (!error)
+        error = fd_publish(generation);
+    if (error)
         fmt(problem, size, "its descriptors can't be read: %e", (int)error);
-        return error;
-    }
-    for (struct description *description = descriptions; description && !error; description = description->next)
-        error = claim(description, problem, size);
     return error;
 }
 
 long fd_save(char *problem, size_t size)
 {
+    long error = fd_gather();
+
+    if (error)
+        fmt(problem, size, "what its descriptors share with other processes can't be recorded: %e", (int)error);
+    /* Foreign ones first: saving looks at both halves of an object. */
+    if (!error)
+        error = fd_adopt(problem, size);
+    for (struct description *d = fd_state.descriptions; d && !error; d = d->next)
+        if (!d->received && d->kind->save && !(d->foreign && d->kind->adopt))
+            error = d->kind->save(d, problem, size);
+    fd_lists_close();
+    if (error && !problem[0])
+        fmt(problem, size, "its descriptors can't be recorded: %e", (int)error);
+    return error;
+}
+
+void fd_forget(void)
+{
+    fd_lists_close();
+    fd_lists_remove();
+    put_limit_back();
+}
+
+static bool has_refill(const struct description *d)
+{
+    return !d->received && !d->foreign && d->kind && d->kind->refill;
+}
+
+static long refill_all(void *restarted)
+{
     long error = 0;
 
-    for (struct description *description = descriptions; description && !error; description = description->next)
-        if (description->kind->save)
-            error = description->kind->save(description, problem, size);
+    for (struct description *d = fd_state.descriptions; d && !error; d = d->next)
+        if (has_refill(d))
+            error = d->kind->refill(d, *(bool *)restarted);
     return error;
 }
 
 long fd_refill(bool restarted)
 {
-    return 0; /* what is read without consuming needs no refill; kinds that drain will have a row for it */
+    for (struct description *d = fd_state.descriptions; d; d = d->next)
+        if (has_refill(d))
+            return park_call(suspend_executor(), refill_all, &restarted);
+    return 0;
 }
 
 const char *fd_description(void)
@@ -240,12 +221,13 @@ const char *fd_description(void)
     size_t size = 1, used = 0;
     char *text;
 
-    for (unsigned i = 0; i < descriptor_count; i++)
-        size += 64 + strlen(descriptors[i].description->link);
+    for (unsigned i = 0; i < fd_state.descriptor_count; i++)
+        size += 64 + strlen(fd_state.descriptors[i].description->link);
     text = arena_alloc(size);
-    for (unsigned i = 0; text && i < descriptor_count; i++)
-        used += fmt(text + used, size - used, "%d %s %s\n", descriptors[i].fd, descriptors[i].description->kind->name,
-                    descriptors[i].description->link);
+    for (unsigned i = 0; text && i < fd_state.descriptor_count; i++) {
+        const struct description *d = fd_state.descriptors[i].description;
+        used += fmt(text + used, size - used, "%d %s %s\n", fd_state.descriptors[i].fd, d->kind ? d->kind->name : "shared", d->link);
+    }
     return text;
 }
 
@@ -275,64 +257,169 @@ long fd_inherited(const struct description *description, int low)
     return fd_lift(sys_open("/dev/null", O_RDWR | O_CLOEXEC, 0), low);
 }
 
+/* The program's numbers are all taken from the start, by a placeholder: whatever is made gets another one, and the highest may be the last
+ * that the limit allows. */
+
+static bool wanted(int fd)
+{
+    unsigned low = 0, high = fd_state.descriptor_count;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        if (fd_state.descriptors[middle].fd == fd)
+            return true;
+        if (fd_state.descriptors[middle].fd < fd)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static long placing_failed(int fd, long error, char *problem, size_t size)
+{
+    if (error == -EBADF)
+        fmt(problem, size, "descriptor %d is above the limit of open files here; raise it (ulimit -Hn), then restart", fd);
+    else
+        fmt(problem, size, "descriptor %d can't be placed: %e", fd, (int)error);
+    return error;
+}
+
+long fd_place(const struct description *description, long fd, char *problem, size_t size)
+{
+    long error = 0;
+
+    for (const struct descriptor *at = description->descriptors; at && error >= 0; at = at->next)
+        if ((error = sys_dup3((int)fd, at->fd, at->close_on_exec ? O_CLOEXEC : 0)) < 0)
+            placing_failed(at->fd, error, problem, size);
+    sys_close((int)fd);
+    return error < 0 ? error : 0;
+}
+
 struct restore {
     char *problem;
     size_t size;
-    int low; /* above all numbers of the program */
+    int (*poll)(void);
 };
 
-static long place(struct restore *restore)
+/* A number that the program does not use, for what came from dmtcp_restart. */
+static int out_of_the_way(int fd)
 {
-    for (unsigned i = 0; i < descriptor_count; i++) {
-        struct descriptor *descriptor = &descriptors[i];
-        long error =
-            sys_dup3(descriptor->description->restored, descriptor->fd, descriptor->close_on_exec ? O_CLOEXEC : 0);
-        if (error < 0) {
-            fmt(restore->problem, restore->size, "descriptor %d can't be placed: %e", descriptor->fd, (int)error);
-            return error;
-        }
+    for (int from = 3;;) {
+        long moved = sys_fcntl(fd, F_DUPFD_CLOEXEC, from);
+        if (moved < 0)
+            return -1;
+        if (!wanted((int)moved))
+            return (int)moved;
+        sys_close((int)moved);
+        from = (int)moved + 1;
     }
-    return 0;
+}
+
+/* In ascending order. */
+static unsigned keep(int *kept, unsigned count, int fd)
+{
+    unsigned at = count;
+
+    if (fd < 0)
+        return count;
+    for (; at > 0 && kept[at - 1] > fd; at--)
+        kept[at] = kept[at - 1];
+    kept[at] = fd;
+    return count + 1;
+}
+
+/* dmtcp_restart's streams and terminals go to numbers that the program does not use, everything else is closed. */
+static long clear_table(struct restore *restore)
+{
+    static int kept[3 + 2 * HANDOFF_PTYS];
+    unsigned count = 0;
+
+    for (int fd = 0; fd < 3; fd++)
+        count = keep(kept, count, inherited[fd] = out_of_the_way(fd));
+    for (uint32_t i = 0; i < lib.handoff.pty_count; i++) {
+        struct handoff_pty *pty = &lib.handoff.pty[i];
+        count = keep(kept, count, pty->master = out_of_the_way(pty->master));
+        if (pty->slave >= 0)
+            count = keep(kept, count, pty->slave = out_of_the_way(pty->slave));
+    }
+    int next = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (next < kept[i])
+            close_between((unsigned)next, (unsigned)kept[i] - 1);
+        next = kept[i] + 1;
+    }
+    fd_close_from(next);
+    long placeholder = sys_open("/dev/null", O_RDONLY | O_CLOEXEC, 0);
+    for (unsigned i = 0; i < fd_state.descriptor_count && placeholder >= 0; i++) {
+        int fd = fd_state.descriptors[i].fd;
+        long error = fd == placeholder ? 0 : sys_dup3((int)placeholder, fd, O_CLOEXEC);
+        if (error < 0)
+            return placing_failed(fd, error, restore->problem, restore->size);
+    }
+    if (placeholder >= 0 && !wanted((int)placeholder))
+        sys_close((int)placeholder);
+    return placeholder < 0 ? placeholder : 0;
 }
 
 static long restore_all(void *argument)
 {
     struct restore *restore = argument;
-    int low = restore->low;
-    long error = 0;
+    long error = clear_table(restore);
 
-    for (int fd = 0; fd < 3; fd++)
-        inherited[fd] = (int)sys_fcntl(fd, F_DUPFD_CLOEXEC, low);
-    for (struct description *d = descriptions; d; d = d->next) {
-        long fd = d->kind->restore(d, low, restore->problem, restore->size);
+    fd_ptys_arrived();
+    for (struct description *d = fd_state.descriptions; d && !error; d = d->next) {
+        if (d->received)
+            continue;
+        long fd = d->kind->restore(d, 0, restore->problem, restore->size);
         if (fd < 0)
             return fd;
-        d->restored = (int)fd;
+        if (d->receivers)
+            d->kept = (int)sys_fcntl((int)fd, F_DUPFD_CLOEXEC, 0);
+        error = fd_place(d, fd, restore->problem, restore->size);
     }
-    for (int fd = 0; fd < low; fd++) { /* the inherited ones, the image, and gaps */
-        bool wanted = false;
-        for (unsigned i = 0; i < descriptor_count && !wanted; i++)
-            wanted = descriptors[i].fd == fd;
-        if (!wanted)
-            sys_close(fd);
-    }
-    error = place(restore);
-    fd_close_from(low);
-    for (struct description *d = descriptions; d && !error; d = d->next)
-        if (d->kind->connect)
-            error = d->kind->connect(d, restore->problem, restore->size);
+    for (int fd = 0; fd < 3; fd++)
+        if (inherited[fd] >= 0)
+            sys_close(inherited[fd]);
+    fd_ptys_leave();
+    if (!error)
+        error = exchange_open(restore->problem, restore->size);
     return error;
 }
 
 long fd_restore(char *problem, size_t size)
 {
-    struct restore restore = {.problem = problem, .size = size, .low = 10};
+    struct restore restore = {.problem = problem, .size = size};
     struct thread *executor = suspend_executor();
 
-    if (descriptor_count && descriptors[descriptor_count - 1].fd >= restore.low)
-        restore.low = descriptors[descriptor_count - 1].fd + 1;
-    if (lib.handoff.image_fd >= restore.low)
-        restore.low = lib.handoff.image_fd + 1;
-    owner_tid = executor->real_tid;
-    return park_call(executor, restore_all, &restore);
+    fd_state.limit_raised = true;
+    raise_limit(~0ull);
+    fd_state.owner_tid = executor->real_tid;
+    problem[0] = 0;
+    long error = park_call(executor, restore_all, &restore);
+    if (error < 0 && !problem[0])
+        fmt(problem, size, "its descriptors can't be restored: %e", (int)error);
+    return error;
+}
+
+static long connect_all(void *argument)
+{
+    struct restore *restore = argument;
+    long error = 0;
+
+    for (struct description *d = fd_state.descriptions; d && !error; d = d->next)
+        if (!d->received && !d->foreign && d->kind->connect)
+            error = d->kind->connect(d, restore->problem, restore->size);
+    return error;
+}
+
+long fd_connect(int (*poll)(void), char *problem, size_t size)
+{
+    struct restore restore = {.problem = problem, .size = size};
+    long error = exchange_run(poll, problem, size);
+
+    if (!error)
+        error = park_call(suspend_executor(), connect_all, &restore);
+    put_limit_back();
+    return error;
 }

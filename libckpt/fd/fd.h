@@ -11,7 +11,17 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "image.h"
+
 struct fd_kind;
+struct scratch_array;
+
+/* Who gets a description from this process at a restart, and as which of his (description.index). */
+struct receiver {
+    struct receiver *next;
+    int virtual;
+    unsigned index;
+};
 
 struct description {
     struct description *next;
@@ -21,41 +31,68 @@ struct description {
     struct stat st;
     uint32_t flags; /* F_GETFL, without O_CLOEXEC */
     uint64_t position;
-    int first; /* lowest descriptor */
-    unsigned standard; /* bit n: descriptor n (0 to 2) is one of its descriptors */
-    const char *info; /* text of fdinfo; valid until fd_save has ended */
-    int restored; /* restart, executor: the descriptor under which restore made it, before it is put in its places */
+    int first; /* lowest descriptor; foreign: -1 */
+    unsigned standard; /* bit n: descriptor n (0 to 2) is one of its descriptors, here or in another process */
+    const char *info; /* text of fdinfo; valid until fd_save has ended; foreign: NULL */
     void *own; /* the kind's */
+    struct descriptor *descriptors; /* its numbers, in no order */
+    unsigned index; /* among this process's descriptions, as other processes name it */
+    bool received; /* another process saves and restores it, and passes it on: no kind, nothing saved */
+    bool foreign; /* held by other processes only, but made here with the rest of its object (the other end of a pipe) */
+    struct receiver *receivers;
+    int kept; /* restart, executor: a descriptor for the receivers until the exchange is over */
 };
 
 struct descriptor {
     int fd;
     bool close_on_exec;
     struct description *description;
+    struct descriptor *next; /* of the same description */
 };
 
 struct fd_kind {
     const char *name;
     /* Is this description of this kind? Kinds are asked in the order of the table. */
     bool (*claim)(const struct description *description);
-    /* SUSPEND, nothing has been changed yet: can it be restored? On an error, problem says what to do. NULL: yes. */
+    /* Kinds whose descriptions belong together two or more to an object, which one process has to make whole: the inode of the other half, or 0
+     * if the object is this inode alone. NULL: every description stands for itself. */
+    uint64_t (*partner)(const struct description *description);
+    /* ELECT, nothing has been changed yet: can it be restored? On an error, problem says what to do. NULL: yes. */
     long (*check)(const struct description *description, char *problem, size_t size);
-    /* DRAIN: record. NULL: flags and position are all there is. */
+    /* ELECT, in a holder of a description that another process will make: appends what that process can't see for itself to `data`. NULL: nothing. */
+    long (*publish)(struct description *description, struct scratch_array *data, char *problem, size_t size);
+    /* DRAIN: record. NULL: flags and position are all there is. Foreign descriptions: with what was published, valid during the call. */
     long (*save)(struct description *description, char *problem, size_t size);
+    long (*adopt)(struct description *description, const void *data, size_t data_size, char *problem, size_t size);
     /* Restart, in the executor: makes the description, returns a descriptor (anywhere at or above `low`), or -errno with problem. */
     long (*restore)(struct description *description, int low, char *problem, size_t size);
     /* Restart, in the executor, when all descriptors have their numbers. NULL: nothing. */
     long (*connect)(struct description *description, char *problem, size_t size);
+    /* REFILL, in the executor: puts back what save has taken out, also when a checkpoint is given up. NULL: nothing. */
+    long (*refill)(struct description *description, bool restarted);
 };
 
-/* SUSPEND: finds and claims all descriptors, refuses what can't be restored. */
-long fd_survey(char *problem, size_t size);
+/* SUSPEND, all threads parked: finds all descriptors, and tells the other processes of the host what it found. */
+long fd_survey(uint32_t generation, char *problem, size_t size);
+/* ELECT: who saves and restores each description; claims, and refuses what can't be restored. poll and deadline as suspend_all has them. */
+long fd_elect(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size);
 /* DRAIN. */
 long fd_save(char *problem, size_t size);
+/* REFILL, and when a checkpoint is undone in any phase: nothing of survey and election stays behind. */
+void fd_forget(void);
 /* REFILL: after a checkpoint or a restart. */
 long fd_refill(bool restarted);
-/* RESTORE: all descriptors get their old numbers in the program's table; everything else in it is closed. */
+/* RESTORE: the descriptors that this process restores get their old numbers in the program's table, the numbers of those it will receive are
+ * held; everything else in it is closed. */
 long fd_restore(char *problem, size_t size);
+/* RECONNECT: processes pass shared descriptions to each other; then connect. poll as in suspend_all. */
+long fd_connect(int (*poll)(void), char *problem, size_t size);
+
+/* RLIMIT_NOFILE as the program has it: between survey and release the process may have a higher one, that library and restart can work. */
+struct fd_limit { /* struct rlimit64 of prlimit(2) */
+    uint64_t current, maximum;
+};
+struct fd_limit fd_limit(void);
 
 /* A line a descriptor, for the image's records; arena. */
 const char *fd_description(void);
@@ -67,13 +104,81 @@ void fd_close_from(int first);
 
 /* /proc/self/task/T/fdinfo/N */
 void fd_info_path(char *path, size_t size, int fd);
+/* /proc/self/task/T/fd/N */
+void fd_link_path(char *path, size_t size, int fd);
 /* First description of the list. */
 struct description *fd_descriptions(void);
 /* The standard descriptor of dmtcp_restart that takes the place of an inherited stream: a duplicate, at or above low. */
 long fd_inherited(const struct description *description, int low);
 /* Puts a new descriptor at or above low and closes the original; passes errors on. */
 long fd_lift(long fd, int low);
+/* ELECT: does any process of the computation on this host hold a description of the inode? */
+bool fd_held(uint64_t device, uint64_t inode);
+/* ELECT: with another access mode than this description has? */
+bool fd_other_mode_held(const struct description *description);
 
-extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_epoll, fd_eventfd, fd_proc_file, fd_socket_pair;
+/* SNAPSHOT: the ptys whose master is here; arena. */
+const struct image_pty *fd_ptys(uint32_t *count);
+/* Restart, in the executor: the numbers of the ptys of the handoff are learned; when all of them that are wanted have been opened, they are closed. */
+void fd_ptys_arrived(void);
+void fd_ptys_leave(void);
+
+extern const struct fd_kind fd_pty_master, fd_pty_slave, fd_signalfd;
+extern const struct fd_kind fd_pty_master, fd_pty_slave;
+extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_fifo, fd_epoll, fd_eventfd, fd_proc_file, fd_socket_pair;
+
+/* --- between the files of this folder --- */
+
+/* What the program has; part of the image. */
+struct fd_state {
+    struct description *descriptions; /* by lowest descriptor; foreign ones at the end */
+    struct descriptor *descriptors; /* ascending */
+    unsigned descriptor_count;
+    struct description **indexed; /* by device, inode, and the kernel's order of descriptions */
+    unsigned count; /* of indexed */
+    int owner_tid; /* the thread whose table is looked at */
+    bool kcmp;
+    struct fd_limit limit;
+    bool limit_raised;
+};
+extern struct fd_state fd_state;
+
+/* What a process tells the others about a description, in a file of the tmp dir that all of them map. The holder writes, at the times said. */
+struct fd_entry {
+    uint64_t device, inode;
+    uint64_t label; /* ELECT without kcmp: equal for equal descriptions */
+    uint32_t mode; /* st_mode */
+    uint32_t flags;
+    uint32_t standard; /* bits */
+    int32_t owner; /* ELECT: virtual pid of the lowest process that holds the description, */
+    uint32_t owner_index; /* and as which of his */
+    int32_t maker; /* ELECT, by the owner: who saves and restores it */
+    uint32_t kind; /* ELECT, by the owner: in fd_kinds */
+    uint32_t data_size; /* ELECT, by the owner that is not the maker: what fd_kind.publish gave */
+    uint64_t data; /* offset in the second file */
+    int32_t first; /* lowest descriptor */
+    uint32_t unused;
+};
+
+/* elect.c: the last step of SUSPEND; DRAIN: foreign descriptions and receivers; what was published about foreign ones; the lists of others are let
+ * go of; after DRAIN, the own one is removed. */
+long fd_publish(uint32_t generation);
+long fd_gather(void);
+long fd_adopt(char *problem, size_t size);
+void fd_lists_close(void);
+void fd_lists_remove(void);
+
+/* survey.c */
+long survey_descriptors(void);
+/* Status, position, flags and info of a description as they are now: other processes may have changed them after the survey. */
+long survey_refresh(struct description *description);
+/* kinds, in the order in which they are asked (fd.c). */
+extern const struct fd_kind *const fd_kinds[];
+extern const unsigned fd_kind_count;
+/* exchange.c: the socket on which this process receives, before the RESTORE barrier; in the executor. Then the exchange. */
+long exchange_open(char *problem, size_t size);
+long exchange_run(int (*poll)(void), char *problem, size_t size);
+/* Puts a description in all its places, in the executor, and closes fd. */
+long fd_place(const struct description *description, long fd, char *problem, size_t size);
 
 #endif

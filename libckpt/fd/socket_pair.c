@@ -1,4 +1,4 @@
-/* Connected unix sockets without a name whose other end is in this process too, or closed: socketpair(2). They come back as a pair, with what
+/* Connected unix sockets without a name whose other end is in the computation too, or closed: socketpair(2). They come back as a pair, with what
  * was queued (read by MSG_PEEK, so nothing is taken out), message boundaries, buffer sizes and closed halves. */
 #include "arena.h"
 #include "fd.h"
@@ -42,7 +42,14 @@ static bool pair_claim(const struct description *d)
 
     if (!S_ISSOCK(d->st.st_mode) || unix_diag((uint32_t)d->st.st_ino, &diag) < 0)
         return false;
-    return !diag.named && !diag.listening && diag.connected && (!diag.peer || find_other(d, diag.peer));
+    return !diag.named && !diag.listening && diag.connected && (!diag.peer || fd_held(d->st.st_dev, diag.peer));
+}
+
+static uint64_t pair_partner(const struct description *d)
+{
+    struct unix_diag diag;
+
+    return unix_diag((uint32_t)d->st.st_ino, &diag) == 0 ? diag.peer : 0;
 }
 
 struct peek {
@@ -79,7 +86,7 @@ static long peek_queue(int fd, struct pair_state *state, char *buffer)
                 sys_close(((int *)(void *)CMSG_DATA(first))[i]);
             return -EOPNOTSUPP;
         }
-        if (n == 0 && !state->other) /* the end of the queue of a closed seqpacket connection looks like an empty message */
+        if (n == 0 && !state->diag.peer) /* the end of the queue of a closed seqpacket connection looks like an empty message */
             return 0;
         struct message *message = arena_alloc(sizeof *message + (size_t)n);
         if (!message)
@@ -113,7 +120,7 @@ static long save_here(void *argument)
     return error;
 }
 
-static long pair_save(struct description *d, char *problem, size_t size)
+static long record(struct description *d, char *problem, size_t size)
 {
     struct pair_state *state = d->own = arena_alloc(sizeof *state);
     struct peek peek = {.d = d, .buffer = scratch_map(PEEK_MAX, false)};
@@ -121,7 +128,6 @@ static long pair_save(struct description *d, char *problem, size_t size)
 
     if (!error) {
         state->made = -1;
-        state->other = state->diag.peer ? find_other(d, state->diag.peer) : NULL;
         error = park_call(suspend_executor(), save_here, &peek);
     }
     if (peek.buffer)
@@ -131,6 +137,66 @@ static long pair_save(struct description *d, char *problem, size_t size)
     else if (error)
         fmt(problem, size, "descriptor %d (%s): what is queued can't be read: %e", d->first, d->link, (int)error);
     return error;
+}
+
+static long pair_save(struct description *d, char *problem, size_t size)
+{
+    long error = record(d, problem, size);
+    struct pair_state *state = d->own;
+
+    if (!error && state->diag.peer)
+        state->other = find_other(d, state->diag.peer);
+    return error;
+}
+
+/* Published: a struct pair_state, and the messages one after the other. */
+static long pair_publish(struct description *d, struct scratch_array *data, char *problem, size_t size)
+{
+    long error = record(d, problem, size);
+    struct pair_state *state = d->own, *fixed;
+
+    if (error)
+        return error;
+    fixed = scratch_append(data, sizeof *fixed);
+    if (!fixed)
+        return -ENOMEM;
+    *fixed = *state;
+    for (const struct message *message = state->queue; message; message = message->next) {
+        size_t whole = (sizeof *message + message->size + 15) & ~(size_t)15;
+        void *room = scratch_append(data, whole);
+        if (!room)
+            return -ENOMEM;
+        memcpy(room, message, sizeof *message + message->size);
+    }
+    return 0;
+}
+
+static long pair_adopt(struct description *d, const void *data, size_t data_size, char *problem, size_t size)
+{
+    struct pair_state *state = d->own = arena_alloc(sizeof *state);
+    struct message **end;
+
+    if (!state || data_size < sizeof *state)
+        return state ? -EPROTO : -ENOMEM;
+    memcpy(state, data, sizeof *state);
+    state->queue = NULL;
+    end = &state->queue;
+    for (size_t at = sizeof *state; at + sizeof(struct message) <= data_size;) {
+        const struct message *message = (const void *)((const char *)data + at);
+        size_t whole = sizeof *message + message->size;
+        if (whole > data_size - at)
+            return -EPROTO;
+        struct message *copy = arena_alloc(whole);
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, message, whole);
+        copy->next = NULL;
+        *end = copy;
+        end = &copy->next;
+        at += (whole + 15) & ~(size_t)15;
+    }
+    state->other = state->diag.peer ? find_other(d, state->diag.peer) : NULL;
+    return 0;
 }
 
 static void shape(int fd, const struct description *d, const struct pair_state *state)
@@ -212,4 +278,6 @@ static long pair_restore(struct description *d, int low, char *problem, size_t s
     return fd;
 }
 
-const struct fd_kind fd_socket_pair = {.name = "socket pair", .claim = pair_claim, .save = pair_save, .restore = pair_restore};
+const struct fd_kind fd_socket_pair = {.name = "socket pair",
+                                      .claim = pair_claim, .partner = pair_partner, .publish = pair_publish,
+                                      .save = pair_save, .adopt = pair_adopt, .restore = pair_restore};

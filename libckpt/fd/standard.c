@@ -3,22 +3,23 @@
 #include "fd.h"
 #include "str.h"
 #include "sys.h"
+#include "unix_diag.h"
 
 #include <sys/sysmacros.h>
 
-/* Another end of this pipe in our hands? Then it is the program's own, wherever it stands. */
+/* Another end of this pipe or pair in the hands of the computation? Then it is the program's own, wherever it stands. */
 static bool other_end_inside(const struct description *d)
 {
-    for (struct description *other = fd_descriptions(); other; other = other->next)
-        if (other != d && other->st.st_ino == d->st.st_ino && other->st.st_dev == d->st.st_dev &&
-            (other->flags & O_ACCMODE) != (d->flags & O_ACCMODE))
-            return true;
-    return false;
+    struct unix_diag diag;
+
+    if (S_ISFIFO(d->st.st_mode))
+        return fd_other_mode_held(d);
+    return unix_diag((uint32_t)d->st.st_ino, &diag) == 0 && diag.peer && fd_held(d->st.st_dev, diag.peer);
 }
 
 static bool standard_claim(const struct description *d)
 {
-    return d->standard && (S_ISSOCK(d->st.st_mode) || (S_ISFIFO(d->st.st_mode) && !other_end_inside(d)));
+    return d->standard && (S_ISSOCK(d->st.st_mode) || S_ISFIFO(d->st.st_mode)) && !other_end_inside(d);
 }
 
 static long standard_restore(struct description *d, int low, char *problem, size_t size)

@@ -1,8 +1,10 @@
 /* Limits, directories, umask and the other properties of a process; and the order in which the parts of resource/ work. */
 #include <linux/prctl.h>
+#include <sys/resource.h>
 
 #include "arena.h"
 #include "cpu.h"
+#include "fd/fd.h"
 #include "fmt.h"
 #include "library.h"
 #include "log.h"
@@ -158,6 +160,8 @@ long resource_save(char *problem, size_t size)
 
     for (int i = 0; i < LIMITS; i++)
         syscall6(__NR_prlimit64, 0, i, 0, (long)&process.limit[i], 0, 0);
+    const struct fd_limit files = fd_limit(); /* now it may be a higher one, for the checkpoint */
+    process.limit[RLIMIT_NOFILE] = (struct limit){files.current, files.maximum};
     long named = proc_read("/proc/self/comm", lib.leader_name, sizeof lib.leader_name);
     if (named > 0 && lib.leader_name[named - 1] == '\n')
         lib.leader_name[named - 1] = 0;
@@ -188,6 +192,8 @@ long resource_restore(char *problem, size_t size)
 
     for (int i = 0; i < LIMITS; i++) {
         struct limit limit = process.limit[i], now;
+        if (i == RLIMIT_NOFILE) /* when the descriptors have their numbers, which may lie above it: fd_connect */
+            continue;
         long error = syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);
         if (error == -EPERM && !syscall6(__NR_prlimit64, 0, i, 0, (long)&now, 0, 0)) {
             /* A lower hard limit here: the nearest that is allowed. */
@@ -231,6 +237,8 @@ static void describe_job(struct image_process *out)
     out->sid = (uint32_t)vpid_from_real((int)field[6]);
     out->flags |= field[7] ? IMAGE_PROCESS_TERMINAL : 0;
     out->foreground = field[8] && field[8] == field[5];
+    out->pty_group = field[8] ? (uint32_t)vpid_from_real((int)field[8]) : 0;
+    terminal_describe(out, field[7]);
 }
 
 void resource_describe(struct image_process *out)

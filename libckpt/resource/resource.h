@@ -29,6 +29,11 @@ unsigned resource_cpus(void);
 /* Signal dispositions; when it is known whether numbers differ (vpid_settle). */
 void signals_restore(void);
 
+/* The controlling terminal: in a new program; for the image's records (device: field 7 of proc_pid_stat(5)); RECONNECT. */
+void terminal_start(void);
+void terminal_describe(struct image_process *process, uint64_t device);
+void terminal_reconnect(void);
+
 /* resource/signals.c, timers.c: parts of the above. */
 void signals_save(void);
 long signals_pending_save(void);

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "msg.h"
 #include "processes.h"
+#include "ptys.h"
 #include "str.h"
 #include "suspend.h"
 #include "sys.h"
@@ -92,6 +93,7 @@ static void name_process(void)
     lib.launched = !lib.conf.computation[0];
     if (!lib.launched && upid_from_text(&lib.computation, lib.conf.computation) == 0 && processes_open() == 0) {
         /* By exec from a process of the computation: the number by which others know this one stays. */
+        ptys_settle();
         int virtual = processes_virtual(lib.real_pid);
         if (virtual)
             lib.pid = virtual;

@@ -65,6 +65,8 @@ const char *proc_path_translate(const char *path, struct proc_path *room)
     struct writer to = {.text = room->text};
 
     if (!path || !str_after(path, PROC))
+        return ptys_differ ? ptys_real_path(path, room->text, sizeof room->text) : path;
+    if (!vpid_active)
         return path;
     put(&to, path, sizeof PROC - 1);
     return put_below_proc(&to, path + sizeof PROC - 1, vpid_to_real) && to.changed ? room->text : path;

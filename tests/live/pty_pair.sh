@@ -1,0 +1,4 @@
+#!/bin/bash
+# variants: root unpriv gzip raw
+. "$TESTS/lib.sh"
+survive "$B/tests/live/pty_pair"
