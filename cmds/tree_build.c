@@ -288,6 +288,7 @@ static void run_node(int i)
         leave();
     forget_ends();
     become(i, with_pid, become_argument);
+    leave();
 }
 
 /* --- dmtcp_restart --- */

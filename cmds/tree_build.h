@@ -8,7 +8,7 @@
 #include "tree.h"
 
 /* What a process does in the end, with `argument`; does not return. with_pid: it has the number that programs know it by. */
-typedef __attribute__((noreturn)) void (*tree_become)(int node, bool with_pid, void *argument);
+typedef void (*tree_become)(int node, bool with_pid, void *argument);
 
 /* Real numbers of the nodes, by index, in memory that lives as long as the process. Dies with one line and FAIL_RESTART where it can't be
  * done; all processes are then gone. choose_pids: take the old numbers where permitted. numbered (may be NULL) is called when all numbers are

@@ -46,7 +46,15 @@ bool process_is_stopped(uint32_t pid, uint64_t start_time)
     char text[STAT_MAX];
     const char *field = stat_field(pid, 3, text);
 
-    return field && *field == 'T' && process_start_time(pid) == start_time;
+    return field && (*field == 'T' || *field == 't') && process_start_time(pid) == start_time;
+}
+
+bool process_is_job_stopped(uint32_t pid, uint64_t start_time)
+{
+    char text[STAT_MAX];
+    const char *field = stat_field(pid, 3, text);
+
+    return field && *field == 'T' && start_time && process_start_time(pid) == start_time;
 }
 
 bool process_signal(uint32_t pid, uint64_t start_time, int number)

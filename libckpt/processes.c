@@ -312,6 +312,48 @@ static int unjoined(void)
     return -1;
 }
 
+/* Stopped before it joined (^Z just after the start): it is continued to join, and told. `parent` is free for that once the process exists. */
+enum { WAS_STOPPED = -1 };
+
+static void continue_stopped(struct ptable_entry *entry)
+{
+    char path[64], text[512];
+
+    fmt(path, sizeof path, "/proc/%d/stat", entry->real);
+    long n = proc_read(path, text, sizeof text);
+    const char *at = n > 0 ? text + n : text;
+    while (at > text && *at != ')')
+        at--;
+    if (n <= 0 || at[1] != ' ' || at[2] != 'T')
+        return;
+    entry->parent = WAS_STOPPED;
+    sys_kill(entry->real, SIGCONT);
+}
+
+/* They will not take part: as they were. */
+static void stop_continued(void)
+{
+    for (uint32_t i = 0, used = load(&table->used); i < used; i++) {
+        struct ptable_entry *entry = &table->entry[i];
+        uint32_t state = load(&entry->state);
+
+        if ((state == PTABLE_STARTING || state == PTABLE_EXEC) && entry->parent == WAS_STOPPED && !gone(entry)) {
+            entry->parent = 0;
+            sys_kill(entry->real, SIGSTOP);
+        }
+    }
+}
+
+bool processes_was_stopped(int entry)
+{
+    struct ptable_entry *at = entry_at(entry);
+    bool stopped = at && at->parent == WAS_STOPPED;
+
+    if (stopped)
+        at->parent = 0;
+    return stopped;
+}
+
 long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size)
 {
     if (!table)
@@ -322,13 +364,17 @@ long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *probl
 
         if (entry < 0)
             return 0;
-        if (poll())
+        if (poll()) {
+            stop_continued();
             return -ECANCELED;
+        }
         if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns) {
             const struct ptable_entry *at = &table->entry[entry];
             fmt(problem, size, "the new process %d does not join the coordinator", at->virtual);
+            stop_continued();
             return -ETIMEDOUT;
         }
+        continue_stopped(&table->entry[entry]);
         futex_wait_shared(&table->changes, changes, 20000000);
     }
 }

@@ -286,6 +286,7 @@ void restart_run(void)
         give_up(PHASE_REFILL);
     }
     resource_refill(true);
+    worker_forget_continue();
     done(PHASE_REFILL);
     await_go(PHASE_RESUME);
     lib.restarting = false;

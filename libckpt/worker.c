@@ -41,7 +41,7 @@ static struct {
     uint64_t deadline_ns;
     uint64_t suspended_ns, resumed_ns;
     uint32_t processes;
-    bool drained;
+    bool drained, refilled;
     struct snapshot *snapshot; /* scratch */
     char image[4096];
     char problem[SNAPSHOT_PROBLEM_MAX];
@@ -162,6 +162,8 @@ static long phase_refill(void)
 
     fd_forget();
     resource_refill(false);
+    worker_forget_continue();
+    ckpt.refilled = true;
     ckpt.drained = false;
     return error;
 }
@@ -197,6 +199,8 @@ static void undo(void)
         fd_refill(false);
         resource_refill(false);
     }
+    if (!ckpt.refilled)
+        worker_forget_continue();
     fd_forget();
     if (!lib.stopped) {
         suspend_release(false);
@@ -205,14 +209,26 @@ static void undo(void)
     enter_phase(PHASE_RUNNING);
 }
 
+void worker_forget_continue(void)
+{
+    static const struct timespec now;
+    sys_sigset mine = SYS_SIGBIT(SIGCONT);
+
+    if (lib.stopped)
+        syscall6(__NR_rt_sigtimedwait, (long)&mine, 0, (long)&now, sizeof mine, 0, 0);
+}
+
 /* The program had been stopped, and only this thread was to run. Sent to itself, the signal stops all threads before this one has left the system
  * call; what comes after it happens when somebody continues the process. */
 void worker_stop_again(bool restarted)
 {
     if (!lib.stopped)
         return;
+    sys_sigset pending = 0;
     lib.stopped = false;
-    sys_tgkill(sys_getpid(), sys_gettid(), SIGSTOP);
+    sys_sigpending(&pending);
+    if (!(pending & SYS_SIGBIT(SIGCONT)))
+        sys_tgkill(sys_getpid(), sys_gettid(), SIGSTOP);
     suspend_release(restarted);
     resource_resumed();
 }
@@ -251,7 +267,7 @@ static bool await_go(unsigned phase)
         }
         if (message.header.type == PROTO_PHASE_GO && go->phase == phase) {
             ckpt.processes = go->processes;
-            lib.stopped = go->flags & PROTO_GO_STOPPED;
+            lib.stopped |= (go->flags & PROTO_GO_STOPPED) != 0;
             return true;
         }
         log_warn("message %u from the coordinator before phase %s: ignored", message.header.type, phase_name(phase));
@@ -395,7 +411,7 @@ static void take_part(const struct coord_message *message)
 
 static void checkpoint(const struct coord_message *message)
 {
-    lib.stopped = false;
+    lib.stopped = processes_was_stopped(lib.entry);
     take_part(message);
     worker_stop_again(false);
 }
