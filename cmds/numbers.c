@@ -35,13 +35,21 @@ static bool open_table(const struct conf *conf, const struct upid *computation)
     return true;
 }
 
-/* A table that a host left behind when it went down: nothing of what it says is true any more. */
-static void free_stale(void)
+static bool in_set(const struct ptable_entry *entry, const struct tree *tree, const pid_t *real)
+{
+    for (int i = 0; i < tree->count; i++)
+        if (entry->real == real[i] || (tree->nodes[i].pid && entry->virtual == tree->nodes[i].pid))
+            return true;
+    return false;
+}
+
+/* What an earlier run has left behind: it was killed, and perhaps its processes have not even been reaped. */
+static void free_stale(const struct tree *tree, const pid_t *real)
 {
     for (uint32_t i = 0; i < table->used && i < PTABLE_ENTRIES; i++) {
         struct ptable_entry *entry = &table->entry[i];
 
-        if (entry->state == PTABLE_NUMBER || (entry->state && kill(entry->real, 0) && errno == ESRCH))
+        if (entry->state && (entry->state == PTABLE_NUMBER || in_set(entry, tree, real) || (kill(entry->real, 0) && errno == ESRCH)))
             __atomic_store_n(&entry->state, PTABLE_FREE, __ATOMIC_RELEASE);
     }
 }
@@ -77,7 +85,7 @@ void numbers_enter(const struct conf *conf, const struct upid *computation, cons
 {
     if (!open_table(conf, computation))
         return;
-    free_stale();
+    free_stale(tree, real);
     for (int i = 0; i < tree->count; i++)
         if (tree->nodes[i].kind != TREE_PROCESS)
             enter(tree->nodes[i].kind == TREE_ZOMBIE ? PTABLE_ZOMBIE : PTABLE_NUMBER, tree->nodes[i].pid, real[i]);

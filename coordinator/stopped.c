@@ -21,7 +21,7 @@ static void look(struct timer *timer)
     if (!set_current() || restart_current() || phase < PHASE_SUSPEND || phase > PHASE_RESUME)
         return;
     LIST_EACH(worker, set_members(), struct worker, member_link) {
-        if (worker->ended == phase || !worker->host->own || !process_is_stopped(worker->real_pid, worker->start_time))
+        if (worker->ended == phase || !worker->host->own || !process_is_job_stopped(worker->real_pid, worker->start_time))
             continue;
         worker->stopped = true;
         if (process_signal(worker->real_pid, worker->start_time, SIGCONT))

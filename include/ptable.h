@@ -32,7 +32,7 @@ enum ptable_state {
 struct ptable_entry {
     uint32_t state; /* enum ptable_state */
     int32_t real, virtual;
-    int32_t parent; /* real pid of the maker; RESERVED only */
+    int32_t parent; /* real pid of the maker, in RESERVED; afterwards libckpt/processes.c's mark of one that was stopped */
     uint64_t time; /* upid.time of the process */
     uint64_t start; /* field 22 of /proc/PID/stat, so that a number used again by a stranger is not taken for this one; 0: not known */
 };

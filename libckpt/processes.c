@@ -129,6 +129,14 @@ static int claim(uint32_t from, uint32_t to)
     return -1;
 }
 
+/* Frees the entries of processes that are gone: of those that nobody of us reaped. */
+static void sweep(uint32_t used)
+{
+    for (uint32_t i = 0; i < used; i++)
+        if (load(&table->entry[i].state) > PTABLE_RESERVED && gone(&table->entry[i]))
+            __atomic_store_n(&table->entry[i].state, PTABLE_FREE, __ATOMIC_RELEASE);
+}
+
 int processes_reserve(void)
 {
     uint32_t used;
@@ -138,12 +146,15 @@ int processes_reserve(void)
         return -1;
     used = load(&table->used);
     entry = claim(0, used);
-    if (entry < 0) {
-        entry = claim(used, used + 64 < PTABLE_ENTRIES ? used + 64 : PTABLE_ENTRIES);
-        while (entry >= 0 && (uint32_t)entry >= (used = load(&table->used)) &&
-               !__atomic_compare_exchange_n(&table->used, &used, (uint32_t)entry + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-            ;
+    if (entry < 0 && used >= 64 && (used & (used - 1)) == 0) { /* each time it would double */
+        sweep(used);
+        entry = claim(0, used);
     }
+    if (entry < 0)
+        entry = claim(used, used + 64 < PTABLE_ENTRIES ? used + 64 : PTABLE_ENTRIES);
+    while (entry >= 0 && (uint32_t)entry >= (used = load(&table->used)) &&
+           !__atomic_compare_exchange_n(&table->used, &used, (uint32_t)entry + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        ;
     if (entry < 0)
         return -1;
     struct ptable_entry *at = &table->entry[entry];
@@ -182,12 +193,25 @@ void processes_started(int entry, int real)
 
     if (!at)
         return;
-    if (processes_find(real) >= 0) { /* it was quicker than we */
+    int there = processes_find(real);
+    if (there >= 0 && load(&table->entry[there].state) == PTABLE_NUMBER) /* of a group that is gone: the kernel uses it again */
+        processes_release(there);
+    else if (there >= 0) { /* it was quicker than we */
         processes_release(entry);
         return;
     }
     at->real = at->virtual = real;
     processes_state(entry, PTABLE_STARTING);
+}
+
+/* Entries of processes that are gone, killed before a restart for example, and had the same virtual number. */
+static void release_namesakes(int entry)
+{
+    int virtual = table->entry[entry].virtual;
+
+    for (uint32_t i = 0, used = load(&table->used); i < used; i++)
+        if ((int)i != entry && table->entry[i].virtual == virtual && load(&table->entry[i].state) > PTABLE_RESERVED && gone(&table->entry[i]))
+            processes_release((int)i);
 }
 
 int processes_adopt(int real, int virtual, uint64_t time)
@@ -205,6 +229,8 @@ int processes_adopt(int real, int virtual, uint64_t time)
         __atomic_store_n(&at->state, PTABLE_STARTING, __ATOMIC_RELEASE);
     }
     at = entry_at(entry);
+    at->virtual = virtual; /* an entry found may be that of a process which is gone, and whose real number this one got */
+    release_namesakes(entry);
     at->time = time;
     at->start = start_of(real, NULL);
     if (at->real != at->virtual)
@@ -234,11 +260,17 @@ bool processes_taken(int virtual, int real)
     return known && known != real;
 }
 
+/* Its number may be that of a group which lives on. Signal 0 to a group is refused with another error if there is one. */
+static bool leads_on(const struct ptable_entry *entry)
+{
+    return entry->real != entry->virtual && sys_kill(-entry->real, 0) != -ESRCH;
+}
+
 void processes_reaped(int virtual)
 {
     for (uint32_t i = 0, used = table ? load(&table->used) : 0; i < used; i++)
         if (table->entry[i].virtual == virtual && load(&table->entry[i].state) > PTABLE_RESERVED)
-            processes_release((int)i);
+            processes_state((int)i, leads_on(&table->entry[i]) ? PTABLE_NUMBER : PTABLE_FREE);
 }
 
 /* The first entry that a checkpoint must wait for; entries of processes that are gone are freed on the way. */
@@ -256,6 +288,48 @@ static int unjoined(void)
     return -1;
 }
 
+/* Stopped before it joined (^Z just after the start): it is continued to join, and told. `parent` is free for that once the process exists. */
+enum { WAS_STOPPED = -1 };
+
+static void continue_stopped(struct ptable_entry *entry)
+{
+    char path[64], text[512];
+
+    fmt(path, sizeof path, "/proc/%d/stat", entry->real);
+    long n = proc_read(path, text, sizeof text);
+    const char *at = n > 0 ? text + n : text;
+    while (at > text && *at != ')')
+        at--;
+    if (n <= 0 || at[1] != ' ' || at[2] != 'T')
+        return;
+    entry->parent = WAS_STOPPED;
+    sys_kill(entry->real, SIGCONT);
+}
+
+/* They will not take part: as they were. */
+static void stop_continued(void)
+{
+    for (uint32_t i = 0, used = load(&table->used); i < used; i++) {
+        struct ptable_entry *entry = &table->entry[i];
+        uint32_t state = load(&entry->state);
+
+        if ((state == PTABLE_STARTING || state == PTABLE_EXEC) && entry->parent == WAS_STOPPED && !gone(entry)) {
+            entry->parent = 0;
+            sys_kill(entry->real, SIGSTOP);
+        }
+    }
+}
+
+bool processes_was_stopped(int entry)
+{
+    struct ptable_entry *at = entry_at(entry);
+    bool stopped = at && at->parent == WAS_STOPPED;
+
+    if (stopped)
+        at->parent = 0;
+    return stopped;
+}
+
 long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size)
 {
     if (!table)
@@ -266,13 +340,17 @@ long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *probl
 
         if (entry < 0)
             return 0;
-        if (poll())
+        if (poll()) {
+            stop_continued();
             return -ECANCELED;
+        }
         if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns) {
             const struct ptable_entry *at = &table->entry[entry];
             fmt(problem, size, "the new process %d does not join the coordinator", at->virtual);
+            stop_continued();
             return -ETIMEDOUT;
         }
+        continue_stopped(&table->entry[entry]);
         futex_wait_shared(&table->changes, changes, 20000000);
     }
 }

@@ -36,6 +36,8 @@ void processes_reaped(int virtual);
 
 /* Waits until every process in the table has joined or is gone. 0; -ETIMEDOUT, problem names one. poll as in suspend_all. */
 long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size);
+/* The process itself, when a checkpoint begins: processes_await_joined of another one found it stopped, and has continued it. Says so once. */
+bool processes_was_stopped(int entry);
 /* Wakes those that put off joining; and puts off joining (until woken, at most so long). */
 void processes_hurry(void);
 void processes_linger(uint64_t ns);

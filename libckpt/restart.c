@@ -129,6 +129,8 @@ static int look_for_abort(void)
  * again (the kernel goes on to the next number). */
 static bool number_taken(int tid, const struct thread *self)
 {
+    if (tid == self->tid)
+        return false;
     if (tid == lib.pid)
         return true;
     for (struct thread *thread = NULL; (thread = threads_next(thread));)
@@ -250,6 +252,7 @@ void restart_run(void)
 {
     scratch_forget();
     lib.writing = 0;
+    sys_prctl(PR_SET_NAME, (unsigned long)lib.leader_name, 0, 0, 0);
     worker_unshare();
     log_state.phase = PHASE_LOAD;
     take_configuration();

@@ -16,6 +16,8 @@ long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t 
 
 /* In the child of a fork: nobody is parked. */
 void suspend_forked(void);
+/* For `poll`: which thread has not parked yet, and what it does. */
+void suspend_describe_late(char *text, size_t size);
 
 /* Lets all parked threads run on; interrupted system calls continue as if nothing had happened. */
 void suspend_release(bool restarted);

@@ -6,7 +6,8 @@
 
 bool vpid_active;
 
-/* The parent of a process that dmtcp_restart made is dmtcp_restart: real. */
+/* A process whose parent was outside of the computation is dmtcp_restart's child after a restart. The parent at the checkpoint, and who is in its
+ * place: as long as that is so, the process has the parent it had. */
 static struct {
     int real, virtual; /* real 0: nothing to translate but what the table says */
 } parent;
@@ -31,9 +32,7 @@ void vpid_note_parent(void)
 
 void vpid_settle_parent(void)
 {
-    int real = sys_getppid();
-
-    parent.real = processes_virtual(real) || real == parent.virtual ? 0 : real;
+    parent.real = sys_getppid();
 }
 
 void vpid_forked(void)

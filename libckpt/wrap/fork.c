@@ -40,13 +40,28 @@ static pid_t made(int entry, pid_t pid)
     return pid;
 }
 
+/* After a restart a new process must not have a number by which the program knows another one. It ends then, and its maker, who sees the same, makes
+ * another: the kernel goes on to the next number. */
+static pid_t fork_anew(pid_t (*real)(void), enum follow_section section)
+{
+    for (;;) {
+        follow_section(section);
+        pid_t pid = real();
+        if (!pid && vpid_number_taken(sys_getpid()))
+            sys_exit_group(0);
+        if (pid <= 0 || !vpid_number_taken(pid))
+            return pid;
+        while (syscall6(__NR_wait4, pid, 0, 0, 0, 0, 0) == -EINTR)
+            ;
+    }
+}
+
 WRAP(pid_t, fork, (void))
 {
     if (!follow_active())
         return REAL(fork)();
     int entry = processes_reserve();
-    follow_section(FOLLOW_BEFORE);
-    pid_t pid = REAL(fork)();
+    pid_t pid = fork_anew(REAL(fork), FOLLOW_BEFORE);
     int error = errno;
     if (!pid) {
         follow_forked();
@@ -63,8 +78,7 @@ WRAP(pid_t, _Fork, (void))
     if (!follow_active())
         return REAL(_Fork)();
     int entry = processes_reserve();
-    follow_section(FOLLOW_AFTER); /* no lock is waited for */
-    pid_t pid = REAL(_Fork)();
+    pid_t pid = fork_anew(REAL(_Fork), FOLLOW_AFTER); /* no lock is waited for */
     int error = errno;
     if (!pid) {
         follow_forked();

@@ -32,7 +32,7 @@ WRAP(int, pthread_sigqueue, (pthread_t handle, int signal, const union sigval va
     memset(&info, 0, sizeof info);
     info.si_signo = signal;
     info.si_code = SI_QUEUE;
-    info.si_pid = getpid();
+    info.si_pid = sys_getpid();
     info.si_uid = (uid_t)syscall3(__NR_getuid, 0, 0, 0);
     info.si_value = value;
     return (int)-sys_tgsigqueueinfo(sys_getpid(), stale->real_tid, signal, &info);

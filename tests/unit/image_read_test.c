@@ -26,6 +26,8 @@ static void build(struct image_build *b)
     struct image_vdso_symbol symbol = {64, "__vdso_time"};
     struct image_guard guard = {0x500000, 0x501000};
     uint32_t tids[] = {10, 11};
+    struct image_zombie zombies[] = {{.pid = 12, .pgid = 10, .sid = 5, .status = 7 << 8, .name = "ended"},
+                                     {.pid = 13, .pgid = 13, .sid = 5, .status = 11 | 0x80, .name = "crashed"}};
 
     image_build_start(b);
     for (int i = 0; i < 8; i++)
@@ -41,6 +43,7 @@ static void build(struct image_build *b)
     image_build_contents(b, 0, 0x400000, page_bytes[0], 4 * PAGE, IMAGE_RUN_CLEAN);
     image_build_contents(b, 1, 0x410000, page_bytes[4], PAGE, 0);
     image_build_contents(b, 2, 0x501000, page_bytes[5], 3 * PAGE, 0);
+    image_build_record(b, IMAGE_REC_ZOMBIES, zombies, sizeof zombies);
     image_build_record(b, IMAGE_REC_VDSO, &symbol, sizeof symbol);
     image_build_record(b, IMAGE_REC_THREADS, tids, sizeof tids);
     image_build_record(b, IMAGE_REC_GUARDS, &guard, sizeof guard);
@@ -403,6 +406,29 @@ static void lie_auxv(unsigned char *raw)
     struct image_mm *mm = (void *)((char *)(r + 1) + r->size + 8);
     mm->auxv_size = 4096;
 }
+static struct image_zombie *zombies_of(unsigned char *raw)
+{
+    char *at = section_of(raw, IMAGE_RECORDS);
+
+    for (;;) {
+        struct image_record *r = (void *)at;
+        if (r->type == IMAGE_REC_ZOMBIES)
+            return (void *)(r + 1);
+        at += sizeof *r + ((r->size + 7) & ~7u);
+    }
+}
+static void lie_zombie_pid(unsigned char *raw)
+{
+    zombies_of(raw)->pid = 0;
+}
+static void lie_zombie_status(unsigned char *raw)
+{
+    zombies_of(raw)->status = 0x137f; /* stopped */
+}
+static void lie_zombie_name(unsigned char *raw)
+{
+    memset(zombies_of(raw)->name, 'x', sizeof zombies_of(raw)->name);
+}
 static void lie_no_records(unsigned char *raw)
 {
     header_of(raw)->section[IMAGE_RECORDS].raw_size = 0;
@@ -440,6 +466,9 @@ static void lies_are_refused(void **state)
         {lie_record_type, "a record of type 4711, which this program does not know"},
         {lie_record_twice, "record of type 2"},
         {lie_auxv, "record of type"},
+        {lie_zombie_pid, "record of type 8"},
+        {lie_zombie_status, "record of type 8"},
+        {lie_zombie_name, "record of type 8"},
         {lie_no_records, "0 process and 0 memory records"},
     };
 

@@ -1,0 +1,43 @@
+#!/bin/bash
+# variants: root unpriv
+# When one process of a tree can't come back, none does, the orphans included: one line, the documented exit code, nothing left. When one is
+# killed while they are restored, the same.
+. "$TESTS/lib.sh"
+start_coordinator
+launch "$B/tests/live/tree_shape"
+await_step 1 "its state is built"
+checkpoint
+command_done -k
+wait "$PROGRAM"
+count=$(images | wc -l)
+[ "$count" -ge 14 ] || fail "only $count images"
+nobody() { [ ! "$(cat /proc/[0-9]*/comm 2>/dev/null | grep -x 'tree_shape\|dmtcp_loader')" ] || [ ! "$(pids_in)" ]; }
+# Ours only: other tests run beside.
+pids_in() {
+    local p
+    for p in /proc/[0-9]*; do
+        case $(tr '\0' '\n' <"$p/environ" 2>/dev/null | grep '^STEP_DIR=') in "STEP_DIR=$STEP_DIR") cat "$p/comm" 2>/dev/null | grep -x tree_shape ;; esac
+    done
+}
+for image in $(images | head -n3 | tail -n1) $(images | tail -n1); do
+    cp "$image" saved
+    python3 - "$image" <<'PYTHON' || fail "damage"
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(8000)
+    f.write(b"damaged damaged damaged")
+PYTHON
+    timeout 60 dmtcp_restart $(images) >out 2>err </dev/null
+    status=$?
+    [ $status = 101 ] || fail "status $status: $(cat err)"
+    grep -q "${image##*/}.* is damaged" err || fail "said: $(cat err)"
+    await "the end of all" nobody
+    mv saved "$image"
+done
+restart
+go 1
+await_step 2 "it runs"
+command_done -k
+wait "$PROGRAM"
+await "the end of all" nobody
+stop_coordinator
