@@ -157,8 +157,12 @@ long fd_survey(uint32_t generation, char *problem, size_t size)
     syscall6(__NR_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, (long)&fd_state.limit, 0, 0);
     fd_state.limit_raised = true;
     raise_limit(~0ull);
-    fd_state.owner_tid = suspend_executor()->real_tid;
-    error = list_descriptors();
+    const struct thread *executor = suspend_executor();
+    error = executor ? 0 : -ESRCH; /* none: the process is ending */
+    if (executor) {
+        fd_state.owner_tid = executor->real_tid;
+        error = list_descriptors();
+    }
     if (!error)
         error = survey_descriptors();
     if (!error)
