@@ -213,6 +213,8 @@ static void strike_out_gone(void)
         if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED)
             continue;
         uint64_t start = proc_thread_start(thread->real_tid);
+        if (start == PROC_START_UNKNOWN)
+            continue;
         if (!thread->start)
             thread->start = start;
         if (start && start == thread->start)

@@ -65,10 +65,14 @@ static int look_for_abort(void)
 
 static long phase_suspend(void)
 {
-    long error = resource_suspending();
+    long error = resource_suspending(ckpt.problem, sizeof ckpt.problem);
 
     if (!error)
         error = suspend_all(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
+    if (!error && !suspend_executor()) {
+        str_copy(ckpt.problem, sizeof ckpt.problem, "its last thread has just ended");
+        error = -ESRCH;
+    }
     if (!error)
         error = fd_survey(ckpt.problem, sizeof ckpt.problem);
     return error;
@@ -134,9 +138,9 @@ static long phase_refill(void)
 
 static long phase_resume(void)
 {
+    resource_resuming();
     suspend_release(false);
     ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
-    resource_resumed();
     return 0;
 }
 
@@ -158,8 +162,8 @@ static void undo(void)
         fd_refill(false);
         resource_refill(false);
     }
+    resource_resuming();
     suspend_release(false);
-    resource_resumed();
     enter_phase(PHASE_RUNNING);
 }
 
@@ -255,8 +259,11 @@ static long commit(void)
     if (!error) {
         lib.generation = ckpt.begin.generation;
         lib.checkpoints++;
-        if (lib.conf.fsync)
+        if (lib.conf.fsync) {
+            resource_lift_limit();
             error = image_sync_directory(ckpt.image);
+            resource_lower_limit();
+        }
     }
     return error;
 }
@@ -334,8 +341,14 @@ static void reconnect(void)
     unsigned wait_s = 1;
     char problem[256];
 
-    while (coord_join(PROTO_JOIN_RECONNECT, problem, sizeof problem) < 0) {
+    for (;;) {
         struct timespec wait = {.tv_sec = wait_s};
+
+        resource_lift_limit();
+        long error = coord_join(PROTO_JOIN_RECONNECT, problem, sizeof problem);
+        resource_lower_limit();
+        if (!error)
+            break;
         log_trace("%s", problem);
         sys_nanosleep(&wait);
         if (wait_s < 5)
