@@ -15,6 +15,7 @@
 #include "fmt.h"
 #include "handoff.h"
 #include "image_name.h"
+#include "leader.h"
 #include "library.h"
 #include "log.h"
 #include "msg.h"
@@ -351,6 +352,7 @@ static void reconnect(void)
             break;
         log_trace("%s", problem);
         sys_nanosleep(&wait);
+        leader_end_with();
         if (wait_s < 5)
             wait_s++;
     }
@@ -386,6 +388,7 @@ void worker_run(void *unused)
 
         if (!coord_connected())
             reconnect();
+        leader_await_input(coord_descriptor());
         if (coord_receive(&message, 0) <= 0)
             continue;
         if (message.header.type == PROTO_CKPT_BEGIN)
