@@ -196,9 +196,8 @@ static const struct row rows[] = {
      "a directory of its own for each checkpoint"},
     {0, {"disable-unique-checkpoint-filenames"}, {0}, NULL, OPTIONS_LAUNCH, take_switch, F(unique_names), 0, 0,
      "each checkpoint replaces the last (default)"},
-
-        {0, {"allow-file-overwrite"}, {"DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES"}, NULL, OPTIONS_LAUNCH, take_switch, F(allow_overwrite), 0, 1,
-     "saved files may replace changed ones at restart"},
+    {0, {"allow-file-overwrite"}, {"DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES"}, NULL, OPTIONS_LAUNCH, take_switch, F(allow_overwrite), 0, 1,
+     "saved files may replace changed ones at restart (no effect yet)"},
     {'t', {"tmpdir"}, {"DMTCP_TMPDIR"}, "DIR", BOTH, take_text, F(tmp_dir), 0, 0, "scratch directory ($TMPDIR or /tmp)"},
     {'q', {"quiet"}, {"DMTCP_QUIET"}, NULL, BOTH, take_quiet, F(quiet), 0, 2, "no notes; twice: no warnings"},
     {0, {0}, {"DMTCP_LOG_LEVEL"}, "error|warn|note|trace", BOTH, take_word, F(log_level), 0, 3, "what is logged (warn)"},
@@ -356,6 +355,8 @@ int options_read(struct options *options, unsigned program, int argc, char **arg
         options->quiet = quiet;
     tell_level = LOG_WARN;
     set_level(options);
+    if (options->allow_overwrite > 0) /* harmless, but who gives it expects that files are saved */
+        warn("--allow-file-overwrite has no effect in this version: images don't hold open files' contents yet");
     return optind;
 }
 

@@ -9,25 +9,44 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-uint64_t process_start_time(uint32_t pid)
+enum { STAT_MAX = 1024 };
+
+/* Field 3 or a later one of proc_pid_stat(5), in `text`; NULL: there is no such process. */
+static const char *stat_field(uint32_t pid, int wanted, char text[STAT_MAX])
 {
-    char path[64], text[1024], *at;
+    char path[64], *at;
     ssize_t n;
     int fd;
 
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
-    n = read(fd, text, sizeof text - 1);
+        return NULL;
+    n = read(fd, text, STAT_MAX - 1);
     close(fd);
     if (n <= 0)
-        return 0;
+        return NULL;
     text[n] = 0;
     at = strrchr(text, ')'); /* field 2 may hold anything, blanks and brackets included */
-    for (int field = 2; at && field < 22; field++)
+    for (int field = 2; at && field < wanted; field++)
         at = strchr(at + 1, ' ');
-    return at ? strtoull(at + 1, NULL, 10) : 0;
+    return at ? at + 1 : NULL;
+}
+
+uint64_t process_start_time(uint32_t pid)
+{
+    char text[STAT_MAX];
+    const char *field = stat_field(pid, 22, text);
+
+    return field ? strtoull(field, NULL, 10) : 0;
+}
+
+bool process_is_stopped(uint32_t pid, uint64_t start_time)
+{
+    char text[STAT_MAX];
+    const char *field = stat_field(pid, 3, text);
+
+    return field && (*field == 'T' || *field == 't') && process_start_time(pid) == start_time;
 }
 
 bool process_kill(uint32_t pid, uint64_t start_time)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "process.h"
 #include "report.h"
 
 enum { NAMED = 3 }; /* missing workers that a message names; the others are counted */
@@ -152,6 +153,14 @@ void set_ended(struct worker *worker)
     check_barrier();
 }
 
+/* A process that is stopped can't say so itself. */
+static const char *why_late(const struct worker *worker)
+{
+    if (worker->host->own && process_is_stopped(worker->real_pid, worker->start_time))
+        return "is stopped; continue it with kill -CONT, then try again";
+    return worker->state ? worker->state : "";
+}
+
 const char *set_missing(void)
 {
     static char text[NAMED * (WORKER_TEXT_MAX + 600) + 64];
@@ -163,8 +172,9 @@ const char *set_missing(void)
     LIST_EACH(worker, &set.members, struct worker, member_link) {
         if (worker->ended == set.phase || named == NAMED)
             continue;
+        const char *why = why_late(worker);
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s: in %s%s%s", named ? "; " : "", worker_text(worker, name),
-                                 phase_name(set.phase), worker->state ? ", " : "", worker->state ? worker->state : "");
+                                 phase_name(set.phase), *why ? ", " : "", why);
         named++;
     }
     if (missing > named)

@@ -160,7 +160,7 @@ struct proto_ckpt_begin { /* tail: subdirectory for this set's images ("" or "ck
     uint32_t generation; /* of the set being made */
     uint32_t flags;
     uint32_t host_processes; /* processes of the computation on the receiver's host: bounds its writers */
-    uint32_t deadline_ms; /* for the phases up to RESUME */
+    uint32_t deadline_ms; /* for SUSPEND; also the measure for how long the next phase is waited for */
 };
 
 struct proto_phase_done {

@@ -1,5 +1,8 @@
 #include "coord.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include "fmt.h"
 #include "library.h"
 #include "log.h"
@@ -72,6 +75,16 @@ static long join(unsigned flags, uint64_t deadline, char *problem, size_t proble
     return 0;
 }
 
+/* A host that is gone says nothing: found out after a minute, rather than never. tcp(7) */
+static void keep_alive(void)
+{
+    static const int options[][3] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_KEEPIDLE, 30}, {IPPROTO_TCP, TCP_KEEPINTVL, 10}, {IPPROTO_TCP, TCP_KEEPCNT, 3}};
+
+    for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
+        sys_setsockopt(socket_fd, options[i][0], options[i][1], &options[i][2], sizeof options[i][2]);
+}
+
 long coord_join(unsigned flags, char *problem, size_t problem_size)
 {
     const char *step = "connect to";
@@ -82,6 +95,7 @@ long coord_join(unsigned flags, char *problem, size_t problem_size)
     problem[0] = 0;
     if (error >= 0) {
         socket_fd = (int)error;
+        keep_alive();
         step = "read the secret file for";
         error = secret_read(lib.conf.secret_path, secret);
     }

@@ -23,6 +23,7 @@ struct library {
     uint32_t checkpoints, restarts; /* of this process */
     uint32_t ready; /* futex; 0: starting, 1: joined, 2: failed */
     char problem[256]; /* why not, when ready is 2 */
+    char libc_name[32]; /* "glibc 2.36"; asked by the constructor, for only guest code may */
     char leader_name[16]; /* of the process's first thread, for ps, even when that has ended */
     uint64_t affinity[16]; /* the checkpoint thread's, which it had from the launch: what a thread has that restricts nothing */
     bool restarting; /* between the restart entry and RESUME */

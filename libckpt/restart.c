@@ -205,6 +205,7 @@ static void rebuild(void)
         give_up(PHASE_RESTORE);
     }
     vpid_settle();
+    signals_restore();
     if (fd_restore(problem, sizeof problem) < 0)
         give_up(PHASE_RESTORE);
 }
@@ -212,6 +213,7 @@ static void rebuild(void)
 void restart_run(void)
 {
     scratch_forget();
+    sys_prctl(PR_SET_NAME, (unsigned long)lib.leader_name, 0, 0, 0);
     worker_unshare();
     log_state.phase = PHASE_LOAD;
     take_configuration();

@@ -156,6 +156,7 @@ static long signal_thread(struct thread *thread)
     __atomic_store_n(&thread->state, THREAD_SIGNALLED, __ATOMIC_RELEASE);
     __atomic_add_fetch(&outstanding, 1, __ATOMIC_ACQ_REL);
     long error = sys_tgsigqueueinfo(sys_getpid(), thread->real_tid, (int)lib.conf.ckpt_signal, &info);
+    thread->unqueued = error == -EAGAIN;
     if (error < 0) {
         /* ESRCH: it ended meanwhile. EAGAIN: the limit of queued signals (RLIMIT_SIGPENDING) is reached; asked again later. */
         __atomic_store_n(&thread->state, error == -ESRCH ? THREAD_GONE : THREAD_AGAIN, __ATOMIC_RELEASE);
@@ -239,11 +240,17 @@ static void unblock_late(void)
         }
 }
 
-static void describe_late(char *problem, size_t size)
+void suspend_describe_late(char *problem, size_t size)
 {
     for (struct thread *thread = NULL; (thread = threads_next(thread));) {
-        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_PARKED)
+        uint32_t state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
+
+        if (state == THREAD_PARKED)
             continue;
+        if (state == THREAD_AGAIN && thread->unqueued) {
+            fmt(problem, size, "no signal can be queued for thread %d; raise the limit of queued signals (ulimit -i)", thread->tid);
+            return;
+        }
         proc_describe_thread(thread->real_tid, (int)lib.conf.ckpt_signal, problem, size);
         return;
     }
@@ -281,7 +288,7 @@ long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t 
         if (poll && poll())
             return -ECANCELED;
         if (sys_now_ns(CLOCK_MONOTONIC) > deadline_ns) {
-            describe_late(problem, problem_size);
+            suspend_describe_late(problem, problem_size);
             return -ETIMEDOUT;
         }
     }

@@ -14,6 +14,9 @@ long suspend_install(void);
  * and then while waiting; when it returns nonzero, the wait ends with -ECANCELED. */
 long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t problem_size);
 
+/* For `poll`: which thread has not parked yet, and what it does. */
+void suspend_describe_late(char *text, size_t size);
+
 /* Lets all parked threads run on; interrupted system calls continue as if nothing had happened. */
 void suspend_release(bool restarted);
 

@@ -28,6 +28,8 @@
 #include "suspend.h"
 
 #define LOG_MODULE "worker"
+#define SNAPSHOT_PATIENCE 60 /* SNAPSHOT may last that many deadlines: another process may have to write while it stands still */
+#define STATE_NS 250000000ull /* between words to the coordinator about what we wait for */
 
 struct context worker_snapshot;
 static struct context worker_base; /* the loop: a restart goes back to it, lest the stack grow with each */
@@ -53,23 +55,39 @@ static void enter_phase(unsigned phase)
 /* --- phases --- */
 
 static bool abort_arrived;
+static uint64_t tell_state_ns;
 
-static int look_for_abort(void)
+/* What the coordinator names when its deadline passes, which may be a moment before ours. "": nothing any more. */
+static void send_state(const char *state)
+{
+    coord_send(PROTO_STATE, NULL, 0, state);
+    tell_state_ns = sys_now_ns(CLOCK_MONOTONIC) + STATE_NS;
+}
+
+static int while_suspending(void)
 {
     struct coord_message message;
+    char state[SNAPSHOT_PROBLEM_MAX];
     int got = coord_receive(&message, 1);
 
     if (got < 0 || (got > 0 && message.header.type == PROTO_CKPT_ABORT))
         abort_arrived = true;
+    if (!abort_arrived && sys_now_ns(CLOCK_MONOTONIC) > tell_state_ns) {
+        suspend_describe_late(state, sizeof state);
+        send_state(state);
+    }
     return abort_arrived;
 }
 
 static long phase_suspend(void)
 {
+    uint64_t first_state_ns = tell_state_ns = ckpt.suspended_ns + STATE_NS;
     long error = resource_suspending(ckpt.problem, sizeof ckpt.problem);
 
     if (!error)
-        error = suspend_all(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
+        error = suspend_all(ckpt.deadline_ns, while_suspending, ckpt.problem, sizeof ckpt.problem);
+    if (!error && tell_state_ns != first_state_ns)
+        send_state("");
     if (!error && !suspend_executor()) {
         str_copy(ckpt.problem, sizeof ckpt.problem, "its last thread has just ended");
         error = -ESRCH;
@@ -106,6 +124,7 @@ static long phase_snapshot(void)
         .entry = (uint64_t)&restart_entry,
         .host_name = lib.conf.host_name,
         .program_name = lib.program,
+        .libc_name = lib.libc_name,
     };
     static struct image_process process;
     unsigned cpus = resource_cpus();
@@ -184,12 +203,16 @@ static long send_done(unsigned phase)
     return coord_send(PROTO_PHASE_DONE, &done, sizeof done, NULL);
 }
 
-/* Waits for the coordinator to open a phase. False: it gave the checkpoint up, or is gone. */
+/* Waits for the coordinator to open a phase. False: it gave the checkpoint up, or is gone. It has a deadline of its own for the others; one that
+ * lets twice that pass is stopped or hangs, and the program must not stand still with it. */
 static bool await_go(unsigned phase)
 {
+    unsigned patience = phase == PHASE_REFILL ? 2 * SNAPSHOT_PATIENCE : 2;
+    uint64_t deadline_ns = sys_now_ns(CLOCK_MONOTONIC) + patience * (ckpt.begin.deadline_ms * 1000000ull);
     struct coord_message message;
+    int got;
 
-    while (coord_receive(&message, 0) > 0) {
+    while ((got = coord_receive(&message, deadline_ns)) > 0) {
         const struct proto_phase_go *go = (const void *)message.payload;
 
         if (message.header.type == PROTO_CKPT_ABORT) {
@@ -201,6 +224,10 @@ static bool await_go(unsigned phase)
             return true;
         }
         log_warn("message %u from the coordinator before phase %s: ignored", message.header.type, phase_name(phase));
+    }
+    if (got == 0) {
+        log_warn("the coordinator does not answer; this checkpoint is given up");
+        coord_close();
     }
     return false;
 }

@@ -5,12 +5,15 @@ test-programs: $(B)/tests/craft_image
 
 $(B)/tests/craft_image: $(CRAFT_OBJ) $(B)/lib/libbase.a
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(STATIC_Z)
+	$(call say,LD $@)
+	$(Q)$(CC) -o $@ $^ $(STATIC_Z)
 
 $(B)/obj/tests/cmds/%.o: tests/cmds/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Itests/image -c $< -o $@
+	$(call say,CC $<)
+	$(Q)$(CC) $(COMMON) -Itests/image -c $< -o $@
 
 $(B)/obj/tests/cmds/%.o: tests/image/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Itests/image -c $< -o $@
+	$(call say,CC $<)
+	$(Q)$(CC) $(COMMON) -Itests/image -c $< -o $@

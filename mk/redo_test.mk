@@ -4,11 +4,13 @@ REDO_TEST := $(patsubst tests/live/%.c,$(B)/tests/live/%,$(wildcard tests/live/r
 
 $(REDO_TEST): $(B)/tests/live/%: tests/live/%.c $(REDO_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Itests/live -Ilibckpt -Ilibckpt/$(ARCH) -MF $@.d -o $@ $< $(REDO_OBJ) -rdynamic -pthread -lrt
+	$(call say,CC $@)
+	$(Q)$(CC) $(COMMON) -Itests/live -Ilibckpt -Ilibckpt/$(ARCH) -MF $@.d -o $@ $< $(REDO_OBJ) -rdynamic -pthread -lrt
 
 # All of the library but its constructor.
 WRAP_TEST_OBJ := $(filter-out %/wrap/init.o,$(CKPT_OBJ)) $(MEM_OBJ)
 $(B)/tests/live/wrap_signal: tests/live/wrap_signal.c $(WRAP_TEST_OBJ) $(B)/lib/libbase.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Itests/live -Ilibckpt -Ilibckpt/wrap -MF $@.d -o $@ $< $(WRAP_TEST_OBJ) $(B)/lib/libbase.a $(STATIC_URING) $(STATIC_Z) $(STATIC_MD) \
+	$(call say,CC $@)
+	$(Q)$(CC) $(COMMON) -Itests/live -Ilibckpt -Ilibckpt/wrap -MF $@.d -o $@ $< $(WRAP_TEST_OBJ) $(B)/lib/libbase.a $(STATIC_URING) $(STATIC_Z) $(STATIC_MD) \
 	    -rdynamic -pthread -ldl

@@ -28,7 +28,7 @@ JOBS_FLAG = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # Packages come first: which libraries exist decides how make reads the rest, hence a make of its own for the build.
 check:
 	@if [ -x mk/packages.sh ]; then mk/packages.sh; fi
-	@+$(MAKE) --no-print-directory $(JOBS_FLAG) all test-programs $(CHECK_NEEDS) $(CHECK_FILES)
+	@+$(MAKE) --no-print-directory $(if $(V),,-s) $(JOBS_FLAG) all test-programs $(CHECK_NEEDS) $(filter-out %.sh,$(CHECK_FILES))
 	@$(RUN_TESTS) $(CHECK_FILES) -- $(T)
 
 check-unit: $(RUNNER) $(UNIT_BIN)
@@ -41,34 +41,40 @@ test-programs: $(RUNNER) $(LIVE_BIN)
 
 $(RUNNER): $(call obj,$(wildcard tests/runner/*.c))
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^
+	$(call say,LD $@)
+	$(Q)$(CC) -o $@ $^
 
 $(B)/obj/tests/runner/%.o: tests/runner/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Itests/runner -c $< -o $@
+	$(call say,CC $<)
+	$(Q)$(CC) $(COMMON) -Itests/runner -c $< -o $@
 
 # A live test program is one file, an ordinary program that knows nothing of us. What they share is in tests/live/*.h.
 $(B)/tests/live/%: tests/live/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Itests/live $(LIVE_FLAGS) -MF $@.d -o $@ $< -pthread -ldl -lrt -lm -lutil
+	$(call say,CC $<)
+	$(Q)$(CC) $(COMMON) -Itests/live $(LIVE_FLAGS) -MF $@.d -o $@ $< -pthread -ldl -lrt -lm -lutil
 
 $(B)/tests/live/java/%.class: tests/live/programs/%.java
 	@mkdir -p $(@D)
-	$(JAVAC) -d $(@D) $<
+	$(call say,JAVAC $<)
+	$(Q)$(JAVAC) -d $(@D) $<
 
 # base/ as a hosted library with sanitizers; base/mem.c would replace the functions that they watch.
 $(S)/obj/base/%.o: base/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(SAN) -c $< -o $@
+	$(call say,CC $<)
+	$(Q)$(CC) $(COMMON) $(SAN) -c $< -o $@
 
 $(S)/lib/libbase.a: $(patsubst %.c,$(S)/obj/%.o,$(BASE_SRC))
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(S)/tests/unit/%: tests/unit/%.c $(S)/lib/libbase.a
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) $(SAN) -Itests/unit -MF $@.d -o $@ $< $(S)/lib/libbase.a -lcmocka -lz -lmd
+	$(call say,CC $<)
+	$(Q)$(CC) $(COMMON) $(SAN) -Itests/unit -MF $@.d -o $@ $< $(S)/lib/libbase.a -lcmocka -lz -lmd
 
 -include $(wildcard $(B)/tests/live/*.d $(S)/tests/unit/*.d $(S)/obj/base/*.d $(S)/obj/base/$(ARCH)/*.d)
 

@@ -5,10 +5,12 @@ WRITER_TEST_OBJ := $(call obj,$(wildcard tests/writer/*.c))
 
 $(B)/obj/tests/writer/%.o: tests/writer/%.c
 	@mkdir -p $(@D)
-	$(CC) $(COMMON) -Ilibckpt -Ilibckpt/$(ARCH) -Itests/writer -c $< -o $@
+	$(call say,CC $<)
+	$(Q)$(CC) $(COMMON) -Ilibckpt -Ilibckpt/$(ARCH) -Itests/writer -c $< -o $@
 
 $(B)/tests/writer/write_image: $(WRITER_TEST_OBJ) $(WRITER_OBJ) $(B)/lib/libbase.a
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(STATIC_URING) $(STATIC_Z)
+	$(call say,LD $@)
+	$(Q)$(CC) -o $@ $^ $(STATIC_URING) $(STATIC_Z)
 
 test-programs: $(B)/tests/writer/write_image

@@ -9,7 +9,7 @@
 set -u
 : "${B:?run by tests/runner}" "${TESTS:?}" "${TEST_TMP:?}"
 PATH=$B/bin:$PATH
-AWAIT_SECONDS=30
+AWAIT_SECONDS=${AWAIT_SECONDS:-30}
 IMAGES=$TEST_TMP/images
 STEP_DIR=$TEST_TMP/step
 PLAIN_DIR=$TEST_TMP/plain
@@ -120,7 +120,7 @@ program_pids() {
     local pid
     for pid in $PROGRAM $(pids_below "$PROGRAM"); do
         case $(cat /proc/$pid/comm 2>/dev/null) in
-        dmtcp_* | "") ;;
+        dmtcp_launch | dmtcp_restart | "") ;;
         *) echo "$pid" ;;
         esac
     done

@@ -188,7 +188,6 @@ long resource_restore(char *problem, size_t size)
 {
     struct thread *executor = suspend_executor();
 
-    signals_restore();
     for (int i = 0; i < LIMITS; i++)
         if (i != RLIMIT_NOFILE)
             set_limit(i, process.limit[i]);

@@ -31,9 +31,11 @@ const uint32_t *resource_tids(uint32_t *count);
 /* Processors that this process may run on. */
 unsigned resource_cpus(void);
 
+/* Signal dispositions; when it is known whether numbers differ (vpid_settle). */
+void signals_restore(void);
+
 /* resource/signals.c, timers.c: parts of the above. */
 void signals_save(void);
-void signals_restore(void);
 long signals_pending_save(void);
 void signals_pending_refill(void);
 void timers_save(void);

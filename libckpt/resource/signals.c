@@ -9,6 +9,7 @@
 #include "log.h"
 #include "proc.h"
 #include "resource.h"
+#include "sender.h"
 #include "str.h"
 #include "suspend.h"
 #include "sys.h"
@@ -29,13 +30,18 @@ static struct pending *pending_first, **pending_end; /* arena, in queue order */
 void signals_save(void)
 {
     for (int i = 1; i <= 64; i++)
-        sys_sigaction(i, NULL, &actions[i - 1]);
+        if (sys_sigaction(i, NULL, &actions[i - 1]) == 0)
+            actions[i - 1].handler = sender_leave(i, actions[i - 1].handler);
 }
 
 void signals_restore(void)
 {
-    for (int i = 1; i <= 64; i++)
-        sys_sigaction(i, &actions[i - 1], NULL); /* KILL and STOP refuse */
+    for (int i = 1; i <= 64; i++) {
+        struct sys_sigaction action = actions[i - 1];
+        if (i != (int)lib.conf.ckpt_signal)
+            action.handler = sender_enter(i, action.handler, action.flags);
+        sys_sigaction(i, &action, NULL); /* KILL and STOP refuse */
+    }
 }
 
 static sys_sigset read_set(const char *path, const char *name)

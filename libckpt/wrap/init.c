@@ -1,5 +1,7 @@
 /* The constructor: before main, in the program's first thread. Takes the configuration out of the environment, starts the checkpoint thread, and
  * waits until the process has joined its computation, so that nothing of the program runs outside it. */
+#include <gnu/libc-version.h>
+
 #include "ckpt_signal.h"
 #include "fmt.h"
 #include "library.h"
@@ -74,6 +76,7 @@ static void name_process(void)
 
     path[n > 0 ? n : 0] = 0;
     str_copy(lib.program, sizeof lib.program, str_base(path));
+    fmt(lib.libc_name, sizeof lib.libc_name, "glibc %s", gnu_get_libc_version());
     lib.pid = lib.real_pid = sys_getpid();
     lib.process.host = lib.conf.host_id;
     lib.process.pid = (uint32_t)lib.pid;

@@ -23,6 +23,12 @@ WRAP(pid_t, getpid, (void))
     return vpid_from_real(REAL(getpid)());
 }
 
+/* In a child that runs outside checkpoint control: its parent's number is that by which the parent knows itself. */
+WRAP(pid_t, getppid, (void))
+{
+    return vpid_from_real(REAL(getppid)());
+}
+
 WRAP(pid_t, gettid, (void))
 {
     return vpid_from_real(REAL(gettid)());
@@ -297,6 +303,7 @@ static unsigned translation(long number)
     case SYS_getpgrp:
     case SYS_setsid:
     case SYS_getpid:
+    case SYS_getppid:
     case SYS_gettid: return RETURNS;
     case SYS_getpgid:
     case SYS_getsid: return RETURNS | FIRST;

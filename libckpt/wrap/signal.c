@@ -21,6 +21,7 @@
 #include <sys/signalfd.h>
 #include <ucontext.h>
 
+#include "sender.h"
 #include "sys.h"
 #include "vpid.h"
 #include "wrap.h"
@@ -336,12 +337,15 @@ WRAP(int, sigaction, (int signal, const struct sigaction *set, struct sigaction 
             *old = before;
         return 0;
     }
-    if (has) {
+    if (set) {
         copy = *set;
         *bits(&copy.sa_mask) &= ~OURS;
+        copy.sa_sigaction = sender_enter(signal, set->sa_sigaction, (unsigned)set->sa_flags);
     }
-    if (REAL(sigaction)(signal, has ? &copy : set, old))
+    if (REAL(sigaction)(signal, set ? &copy : NULL, old))
         return -1;
+    if (old)
+        old->sa_sigaction = sender_leave(signal, old->sa_sigaction);
     if (old && had)
         *bits(&old->sa_mask) |= OURS;
     if (set)
@@ -353,12 +357,17 @@ WRAP(int, sigaction, (int signal, const struct sigaction *set, struct sigaction 
 #define BSD_FLAGS SA_RESTART
 #define SYSV_FLAGS (int)(SA_RESETHAND | SA_NODEFER)
 
+static sighandler_t left(int number, sighandler_t handler)
+{
+    return (sighandler_t)(uintptr_t)sender_leave(number, (sender_handler *)(uintptr_t)handler);
+}
+
 WRAP(sighandler_t, signal, (int number, sighandler_t handler))
 {
     if (number == ckpt_signal)
         return exchange_handler(handler, BSD_FLAGS);
     note_action_mask(number, false);
-    return REAL(signal)(number, handler);
+    return left(number, REAL(signal)(number, handler));
 }
 
 WRAP_SYMBOL(sighandler_t, bsd_signal_alias, "bsd_signal", (int number, sighandler_t handler))
@@ -376,7 +385,7 @@ WRAP_SYMBOL(sighandler_t, sysv_signal_inner, "__sysv_signal", (int number, sigha
     if (number == ckpt_signal)
         return exchange_handler(handler, SYSV_FLAGS);
     note_action_mask(number, false);
-    return REAL(sysv_signal_inner)(number, handler);
+    return left(number, REAL(sysv_signal_inner)(number, handler));
 }
 
 WRAP(sighandler_t, sysv_signal, (int number, sighandler_t handler))
@@ -427,7 +436,7 @@ WRAP(sighandler_t, sigset, (int number, sighandler_t handler))
 
     if (number != ckpt_signal) {
         note_action_mask(number, false);
-        return REAL(sigset)(number, handler);
+        return left(number, REAL(sigset)(number, handler));
     }
     old = handler == SIG_HOLD ? exchange_action(NULL).sa_handler : exchange_handler(handler, 0);
     old = blocked ? SIG_HOLD : old;

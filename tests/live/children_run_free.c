@@ -41,12 +41,13 @@ int main(void)
         CHECK(pipe && fgets(line, sizeof line, pipe) && strcmp(line, "from a pipe\n") == 0 && pclose(pipe) == 0);
         check_environment();
 
+        pid_t self = getpid();
         pid = fork(); /* goes on without exec */
         CHECK(pid >= 0);
         if (pid == 0) {
             volatile char *memory = malloc(1000000);
             memory[999999] = 1;
-            if (getppid() <= 0 || getpid() == getppid())
+            if (getppid() != self || syscall(SYS_getppid) != self || kill(self, 0) || getpid() == self)
                 _exit(1);
             _exit(6);
         }
