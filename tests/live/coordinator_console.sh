@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # Commands on standard input.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"

@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # "f" on the console goes on without the processes that are missing.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"
