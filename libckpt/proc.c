@@ -64,6 +64,13 @@ int proc_tasks_next(struct proc_tasks *tasks)
     }
 }
 
+unsigned proc_tasks_count(struct proc_tasks *tasks)
+{
+    struct stat st;
+
+    return sys_fstat(tasks->fd, &st) < 0 || st.st_nlink < 2 ? 0 : (unsigned)st.st_nlink - 2;
+}
+
 void proc_tasks_close(struct proc_tasks *tasks)
 {
     sys_close(tasks->fd);
@@ -96,8 +103,13 @@ void proc_sample_syscall(int tid, struct syscall_sample *sample)
     sample->in_syscall = take_hex(&at, &sample->sp) && take_hex(&at, &sample->pc);
 }
 
-/* State (field 3) and flags (field 9) of /proc/self/task/T/stat. */
-static bool thread_stat(int tid, char *state, uint64_t *flags)
+/* State, flags and start time of /proc/self/task/T/stat: fields 3, 9 and 22. */
+struct thread_stat {
+    char state;
+    uint64_t flags, start;
+};
+
+static bool read_stat(int tid, struct thread_stat *stat)
 {
     char path[64], text[512];
     const char *at;
@@ -111,26 +123,40 @@ static bool thread_stat(int tid, char *state, uint64_t *flags)
         ;
     if (at == text || at[1] != ' ')
         return false;
-    *state = at[2];
+    stat->state = at[2];
     for (at += 2; *at && field < 9; at++)
         field += *at == ' ';
-    return str_number(&at, 10, flags);
+    if (!str_number(&at, 10, &stat->flags))
+        return false;
+    for (; *at && field < 22; at++)
+        field += *at == ' ';
+    return str_number(&at, 10, &stat->start);
+}
+
+static bool living(int tid, struct thread_stat *stat)
+{
+    return read_stat(tid, stat) && stat->state != 'Z' && stat->state != 'X' && stat->state != 'x';
 }
 
 bool proc_thread_lives(int tid)
 {
-    char state;
-    uint64_t flags;
+    struct thread_stat stat;
 
-    return thread_stat(tid, &state, &flags) && state != 'Z' && state != 'X' && state != 'x';
+    return living(tid, &stat);
+}
+
+uint64_t proc_thread_start(int tid)
+{
+    struct thread_stat stat;
+
+    return living(tid, &stat) ? stat.start + 1 : 0; /* the first process began at 0 */
 }
 
 bool proc_thread_takes_signals(int tid)
 {
-    char state;
-    uint64_t flags;
+    struct thread_stat stat;
 
-    return thread_stat(tid, &state, &flags) && state != 'Z' && state != 'X' && state != 'x' && !(flags & PF_IO_WORKER);
+    return living(tid, &stat) && !(stat.flags & PF_IO_WORKER);
 }
 
 const char *proc_field(const char *text, const char *name)
@@ -162,22 +188,21 @@ bool proc_thread_blocks(int tid, int signal)
 void proc_describe_thread(int tid, int signal, char *text, size_t size)
 {
     char path[64], wait[64];
-    char state = '?';
-    uint64_t flags = 0;
+    struct thread_stat stat = {.state = '?'};
 
-    thread_stat(tid, &state, &flags);
+    read_stat(tid, &stat);
     fmt(path, sizeof path, "/proc/self/task/%d/wchan", tid);
     if (proc_read(path, wait, sizeof wait) <= 0)
         str_copy(wait, sizeof wait, "?");
-    if (state == 'T' || state == 't')
-        fmt(text, size, "thread %d is stopped (%s); continue it with: kill -CONT", tid, state == 't' ? "by a tracer" : "by a signal");
+    if (stat.state == 'T' || stat.state == 't')
+        fmt(text, size, "thread %d is stopped (%s); continue it with: kill -CONT", tid, stat.state == 't' ? "by a tracer" : "by a signal");
     else if (proc_thread_blocks(tid, signal))
         fmt(text, size, "thread %d blocks signal %d; choose another with --ckpt-signal", tid, signal);
-    else if (state == 'D')
+    else if (stat.state == 'D')
         fmt(text, size, "thread %d can't be interrupted (state D, in %s: a vfork whose child has not called exec, or slow storage)", tid,
             wait);
     else
-        fmt(text, size, "thread %d (state %c, in %s) does not answer", tid, state, wait);
+        fmt(text, size, "thread %d (state %c, in %s) does not answer", tid, stat.state, wait);
 }
 
 /* AT_SYSINFO_EHDR would not tell the end; maps is read once per process. */

@@ -17,6 +17,8 @@ struct proc_tasks {
 long proc_tasks_open(struct proc_tasks *tasks);
 /* The next tid, or 0 at the end. */
 int proc_tasks_next(struct proc_tasks *tasks);
+/* How many there are; 0: not known. The directory's links, less "." and "..". */
+unsigned proc_tasks_count(struct proc_tasks *tasks);
 void proc_tasks_close(struct proc_tasks *tasks);
 
 /* Reads a whole small file, at most size-1 bytes, and terminates it. Bytes read, or -errno. */
@@ -27,6 +29,8 @@ void proc_sample_syscall(int tid, struct syscall_sample *sample);
 
 /* Does the thread exist and live (not Z or X)? */
 bool proc_thread_lives(int tid);
+/* When it began, in clock ticks since boot, which tells threads of the same number apart; 0: it does not live. */
+uint64_t proc_thread_start(int tid);
 /* Does it live, and run signal handlers (kernel workers do not)? */
 bool proc_thread_takes_signals(int tid);
 

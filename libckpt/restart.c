@@ -119,6 +119,8 @@ static void await_go(unsigned phase)
  * again (the kernel goes on to the next number). */
 static bool number_taken(int tid, const struct thread *self)
 {
+    if (tid == self->tid)
+        return false;
     if (tid == lib.pid)
         return true;
     for (struct thread *thread = NULL; (thread = threads_next(thread));)

@@ -2,7 +2,8 @@
  *
  * - A parked thread may hold any lock of libc: nothing here may call libc, and nothing may wait for anything but a thread that is
  *   surely on its way into the handler.
- * - Threads come and go while they are listed. A parked thread makes no new ones, so listing again until there is nothing new converges.
+ * - Threads come and go while they are listed. A parked thread makes no new ones, so listing again until there is nothing new converges;
+ *   but a list during which a thread ends may lack others (the kernel stops there), so only one that is as long as it should be counts.
  * - A slot outlives the handler: it is the thread's again at the next checkpoint (its continued system call is recorded there), so it may
  *   be touched only after the thread has set THREAD_OUT as the last thing it does in the handler.
  * - The signal is queued with the slot's address. One that somebody else queued carries something else and is the application's.
@@ -27,7 +28,9 @@
 
 #define LOG_MODULE "suspend"
 
-enum { PARK_WAIT = 0, PARK_CALL = 1, PARK_GO = 2 };
+/* A parked thread answers PARK_GO by PARK_LEFT, in one atomic step with reading it: so the checkpoint thread knows whether it came in time
+ * when it takes PARK_GO back (a checkpoint that begins while signals of one that was given up are still on their way). */
+enum { PARK_WAIT = 0, PARK_CALL = 1, PARK_GO = 2, PARK_LEFT = 3 };
 
 #define UNBLOCK_AFTER_US 4000u
 #define CALL_STACK (256u << 10)
@@ -60,6 +63,8 @@ static void park(struct thread *thread)
         uint32_t command = __atomic_load_n(&thread->command, __ATOMIC_ACQUIRE);
 
         if (command == PARK_GO) {
+            if (!__atomic_compare_exchange_n(&thread->command, &command, PARK_LEFT, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+                continue;
             __atomic_store_n(&thread->state, THREAD_LEAVING, __ATOMIC_RELEASE);
             return;
         }
@@ -97,6 +102,7 @@ static void handler(int signal, siginfo_t *info, void *raw_context)
         return;
     }
     thread_save_kernel_state(thread);
+    threads_recognise(thread);
     redo_suspended(thread, context, sys_now_ns(CLOCK_MONOTONIC));
     ctx_save(&thread->parked); /* a restart comes back here */
     answer(thread, THREAD_PARKED);
@@ -143,6 +149,7 @@ static long signal_thread(struct thread *thread)
     info.si_pid = sys_getpid();
     info.si_value.sival_ptr = thread;
     thread->command = PARK_WAIT;
+    thread->start = 0;
     proc_sample_syscall(thread->real_tid, &thread->sample);
     if (!thread->sample.in_syscall) /* running: perhaps just on its way into one */
         proc_sample_syscall(thread->real_tid, &thread->sample);
@@ -161,11 +168,12 @@ static long signal_thread(struct thread *thread)
 /* Signals all threads that have not been yet; *unsettled counts them, and those still leaving the handler after the last time. */
 static long signal_fresh(unsigned *unsettled)
 {
-    long error = threads_list();
+    bool complete;
+    long error = threads_list(&complete);
 
-    *unsettled = 0;
     if (error < 0)
         return error;
+    *unsettled = !complete;
     for (struct thread *thread = NULL; (thread = threads_next(thread));) {
         uint32_t state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
         uint32_t go = PARK_GO;
@@ -179,28 +187,40 @@ static long signal_fresh(unsigned *unsettled)
             if (error < 0)
                 return error;
             break;
-        case THREAD_SIGNALLED: /* by an attempt that was given up: the signal is still to come, and now it is to park */
+        case THREAD_SIGNALLED: /* perhaps by an attempt that was given up: the signal is still to come, and now it is to park */
             __atomic_compare_exchange_n(&thread->command, &go, PARK_WAIT, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+            ++*unsettled; /* it may answer and be gone before the answers are counted */
             break;
         case THREAD_LEAVING:
             ++*unsettled;
             break;
         case THREAD_PARKED:
-            *unsettled += __atomic_load_n(&thread->command, __ATOMIC_ACQUIRE) == PARK_GO;
+            *unsettled += __atomic_load_n(&thread->command, __ATOMIC_ACQUIRE) != PARK_WAIT;
             break;
         }
     }
     return 0;
 }
 
-/* Threads that ended instead of answering. A zombie leader stays in the list until the process ends: that is no thread to wait for. */
+/* Threads that ended instead of answering. A zombie leader stays in the list until the process ends: that is no thread to wait for. Nor is a
+ * later thread that got the number: it began at another time. (All numbers would have to be used up between the signal and the first look
+ * for that to be missed.) */
 static void strike_out_gone(void)
 {
-    for (struct thread *thread = NULL; (thread = threads_next(thread));)
-        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_SIGNALLED && !proc_thread_lives(thread->real_tid)) {
-            thread->state = THREAD_GONE;
+    for (struct thread *thread = NULL; (thread = threads_next(thread));) {
+        uint32_t signalled = THREAD_SIGNALLED;
+
+        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED)
+            continue;
+        uint64_t start = proc_thread_start(thread->real_tid);
+        if (!thread->start)
+            thread->start = start;
+        if (start && start == thread->start)
+            continue;
+        /* Dead, it changes its state no more; but it may have answered THREAD_AGAIN just before. */
+        if (__atomic_compare_exchange_n(&thread->state, &signalled, THREAD_GONE, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             __atomic_sub_fetch(&outstanding, 1, __ATOMIC_ACQ_REL);
-        }
+    }
 }
 
 /* Threads that have not answered for a while because they block the signal. libc blocks everything for moments only, but for some threads
@@ -269,9 +289,9 @@ void suspend_release(bool restarted)
 {
     released_by_restart = restarted;
     for (struct thread *thread = NULL; (thread = threads_next(thread));) {
-        /* One that is only now on its way in finds PARK_GO and passes through. */
-        __atomic_store_n(&thread->command, PARK_GO, __ATOMIC_RELEASE);
-        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_PARKED)
+        /* One that is only now on its way in finds PARK_GO and passes through: the store must not wait behind the load. */
+        __atomic_store_n(&thread->command, PARK_GO, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&thread->state, __ATOMIC_SEQ_CST) == THREAD_PARKED)
             sys_futex_wake(&thread->command, 1);
     }
     if (stand_in.state == THREAD_PARKED) {

@@ -64,8 +64,8 @@ struct thread {
     int32_t tid; /* as the program knows it */
     int32_t real_tid; /* as the kernel knows it now */
     bool is_main; /* the thread-group leader */
-    bool has_pending; /* signals were pending when it parked */
     bool seen; /* threads_list's mark */
+    uint64_t start; /* suspend.c: when it began, 0: not looked at yet */
     bool restored; /* it was made again by a restart and has not yet left the handler */
     struct syscall_sample sample;
     ucontext_t *ucontext; /* in the signal frame; valid while parked */

@@ -49,9 +49,6 @@ void thread_save_kernel_state(struct thread *thread)
         kernel->tid_address = 0;
     syscall3(__NR_get_robust_list, 0, (long)&kernel->robust_list, (long)&kernel->robust_size);
     save_rseq(kernel);
-    sys_sigset pending = 0;
-    sys_sigpending(&pending);
-    thread->has_pending = pending != 0;
     sys_prctl(PR_GET_NAME, (unsigned long)kernel->name, 0, 0, 0);
 
     long policy = syscall3(__NR_sched_getscheduler, 0, 0, 0);

@@ -99,10 +99,14 @@ static long note_thread(int tid, struct thread **last)
 {
     struct thread *thread = find_after(*last, tid);
 
-    if (!thread) {
+    /* Where threads come and go in great numbers, one gets the number of another that has ended a moment ago. */
+    if (!thread || thread->state == THREAD_GONE) {
         if (!proc_thread_takes_signals(tid))
             return 0;
-        thread = slot_free();
+        if (thread)
+            redo_release(thread);
+        else
+            thread = slot_free();
         if (!thread)
             return -ENOMEM;
         memset(thread, 0, sizeof *thread);
@@ -117,27 +121,44 @@ static long note_thread(int tid, struct thread **last)
     return 0;
 }
 
-long threads_list(void)
+long threads_list(bool *complete)
 {
     struct proc_tasks tasks;
     struct thread *last = NULL;
     int own = sys_gettid(), tid;
+    unsigned listed = 0, before;
     long error = proc_tasks_open(&tasks);
 
     if (error < 0)
         return error;
     for (struct thread *thread = NULL; (thread = threads_next(thread));)
         thread->seen = false;
-    while (!error && (tid = proc_tasks_next(&tasks)) > 0)
+    before = proc_tasks_count(&tasks);
+    for (; !error && (tid = proc_tasks_next(&tasks)) > 0; listed++)
         if (tid != own)
             error = note_thread(tid, &last);
+    /* When one ends while the kernel lists, it may leave out those behind it. As many as there were before, none of whom has ended since, are
+     * all that there were; and the makers of new ones are among them, hence not parked yet. */
+    *complete = before == listed && proc_tasks_count(&tasks) == listed;
     proc_tasks_close(&tasks);
-    for (struct thread *thread = NULL; !error && (thread = threads_next(thread));)
+    for (struct thread *thread = NULL; !error && (thread = threads_next(thread));) {
         /* One that was signalled is struck out with the count of answers; one that answered can't be gone. */
-        if (!thread->seen && (thread->state == THREAD_NEW || thread->state == THREAD_OUT || thread->state == THREAD_AGAIN ||
-                              thread->state == THREAD_LEAVING))
+        uint32_t state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
+        bool may_end = state == THREAD_NEW || state == THREAD_OUT || state == THREAD_AGAIN || state == THREAD_LEAVING;
+        if (!thread->seen && may_end && !proc_thread_lives(thread->real_tid))
             thread->state = THREAD_GONE;
+    }
     return error;
+}
+
+/* libc keeps in the word of set_tid_address(2) the number by which it knows a thread. */
+void threads_recognise(struct thread *thread)
+{
+    if (thread->tid == thread->real_tid || thread->is_main || !thread->kernel.tid_address ||
+        *(const volatile int *)thread->kernel.tid_address != thread->real_tid)
+        return;
+    redo_release(thread);
+    thread->tid = thread->real_tid;
 }
 
 void threads_drop_gone(void)

@@ -5,8 +5,9 @@
 #include "thread.h"
 
 /* Checkpoint thread. Claims slots (THREAD_NEW) for threads of /proc/self/task that have none, and marks slots THREAD_GONE whose threads
- * are no longer there; passes over the checkpoint thread, kernel workers (PF_IO_WORKER) and a leader that has ended. 0 or -errno. */
-long threads_list(void);
+ * are no longer there; passes over the checkpoint thread, kernel workers (PF_IO_WORKER) and a leader that has ended. 0 or -errno.
+ * complete: the kernel left none out (it may while threads end). */
+long threads_list(bool *complete);
 
 /* Frees the slots of threads that are gone. */
 void threads_drop_gone(void);
@@ -28,6 +29,8 @@ void threads_init(void);
 
 /* In the thread itself, in its handler. */
 void thread_save_kernel_state(struct thread *thread);
+/* The same, after it: a new thread that got the kernel's number of one that has ended takes the slot over, under its own number. */
+void threads_recognise(struct thread *thread);
 /* In the new thread itself; FS is already set. Uses no stack beyond 512 bytes. */
 void thread_restore_kernel_state(const struct thread *thread);
 

@@ -52,7 +52,7 @@ $(B)/obj/tests/runner/%.o: tests/runner/%.c
 # A live test program is one file, an ordinary program that knows nothing of us. What they share is in tests/live/*.h.
 $(B)/tests/live/%: tests/live/%.c
 	@mkdir -p $(@D)
-	$(call say,CC $@)
+	$(call say,CC $<)
 	$(Q)$(CC) $(COMMON) -Itests/live $(LIVE_FLAGS) -MF $@.d -o $@ $< -pthread -ldl -lrt -lm -lutil
 
 $(B)/tests/live/java/%.class: tests/live/programs/%.java
@@ -73,7 +73,7 @@ $(S)/lib/libbase.a: $(patsubst %.c,$(S)/obj/%.o,$(BASE_SRC))
 
 $(S)/tests/unit/%: tests/unit/%.c $(S)/lib/libbase.a
 	@mkdir -p $(@D)
-	$(call say,CC $@)
+	$(call say,CC $<)
 	$(Q)$(CC) $(COMMON) $(SAN) -Itests/unit -MF $@.d -o $@ $< $(S)/lib/libbase.a -lcmocka -lz -lmd
 
 -include $(wildcard $(B)/tests/live/*.d $(S)/tests/unit/*.d $(S)/obj/base/*.d $(S)/obj/base/$(ARCH)/*.d)

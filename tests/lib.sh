@@ -120,7 +120,7 @@ program_pids() {
     local pid
     for pid in $PROGRAM $(pids_below "$PROGRAM"); do
         case $(cat /proc/$pid/comm 2>/dev/null) in
-        dmtcp_* | "") ;;
+        dmtcp_launch | dmtcp_restart | "") ;;
         *) echo "$pid" ;;
         esac
     done

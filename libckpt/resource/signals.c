@@ -92,8 +92,9 @@ long signals_pending_save(void)
         struct take own = {.thread = thread};
         char path[64];
 
-        if (thread->state != THREAD_PARKED || !thread->has_pending)
+        if (thread->state != THREAD_PARKED)
             continue;
+        /* Not what the thread itself saw when it parked: one that parked later may have signalled it since. */
         fmt(path, sizeof path, "/proc/self/task/%d/status", thread->real_tid);
         own.set = read_set(path, "SigPnd");
         if (own.set)

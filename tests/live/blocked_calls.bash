@@ -11,10 +11,10 @@ remove_ipc() {
 
 # At least `least` checkpoints, and on until every thread has had two more timeouts.
 many_checkpoints() {
-    local least=$1 most=$(($1 + 200)) count=0 wanted=$(($(timeouts) + 2))
+    local least=$1 most=$(($1 + 100)) count=0 wanted=$(($(timeouts) + 2))
     while [ $count -lt "$least" ] || [ "$(timeouts)" -lt $wanted ]; do
         ended "$PROGRAM" && { await_step never "checkpoint $count"; }
-        [ $count -lt $most ] || fail "$count checkpoints and no timeout: they start over ($(cat "$STEP_DIR/timeouts"))"
+        [ $count -lt $most ] || fail "$count checkpoints, and still no two more timeouts of: $(cat "$STEP_DIR/timeouts")"
         checkpoint
         count=$((count + 1))
     done

@@ -4,4 +4,4 @@
 # limit: 120
 . "$TESTS/lib.sh"
 . "$TESTS/live/blocked_calls.bash"
-blocked_calls 20 0 sockets queues timers
+blocked_calls 20 0 listeners queues timers

@@ -153,6 +153,16 @@ static enum verdict finish(const struct runner *runner, struct job *job)
     return result.verdict;
 }
 
+/* Those that may take long go first, so that no processor idles while the last of them runs. */
+static int longest_first(const void *a, const void *b)
+{
+    const struct run *left = a, *right = b;
+
+    if (left->limit != right->limit)
+        return left->limit > right->limit ? -1 : 1;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
 static void absolute(const char *path, char to[PATH_MAX])
 {
     if (!realpath(path, to))
@@ -204,6 +214,9 @@ int main(int argc, char **argv)
             absolute(argv[i], path);
             plan_add(&plan, path, only, argv + names + 1, names < argc ? argc - names - 1 : 0);
         }
+    if (!plan.count)
+        die("no test of that name");
+    qsort(plan.run, plan.count, sizeof *plan.run, longest_first);
     for (size_t i = 0; i < plan.count; i++) {
         nobody |= plan.run[i].user == USER_NOBODY;
         if (list)
@@ -211,8 +224,6 @@ int main(int argc, char **argv)
     }
     if (list)
         return 0;
-    if (!plan.count)
-        die("no test of that name");
 
     struct names before = look_around();
     choose_scratch(&runner);
