@@ -9,7 +9,7 @@
 set -u
 : "${B:?run by tests/runner}" "${TESTS:?}" "${TEST_TMP:?}"
 PATH=$B/bin:$PATH
-AWAIT_SECONDS=30
+AWAIT_SECONDS=${AWAIT_SECONDS:-30}
 IMAGES=$TEST_TMP/images
 STEP_DIR=$TEST_TMP/step
 PLAIN_DIR=$TEST_TMP/plain

@@ -303,8 +303,8 @@ static void keep_logs(const char *scratch)
         closedir(directory);
 }
 
-/* True when the test's first process ended by itself; *status is then valid. */
-static bool wait_for_test(pid_t test, unsigned limit, int *status)
+/* True when the test's first process ended by itself; *status is then valid. Does not return when the runner is told to stop or has died. */
+static bool wait_for_test(pid_t test, unsigned limit, int *status, const char *scratch)
 {
     unsigned long end = now_ms() + 1000ul * limit;
     sigset_t set;
@@ -329,6 +329,7 @@ static bool wait_for_test(pid_t test, unsigned limit, int *status)
         int number = sigtimedwait(&set, NULL, &rest);
         if (number > 0 && number != SIGCHLD) {
             wait_for_none(KILL_MS, true);
+            tree_remove(scratch);
             _exit(130);
         }
     }
@@ -363,7 +364,7 @@ void warden(const struct runner *runner, const struct run *run, int report)
     if (test < 0)
         die("fork: %m");
 
-    if (!wait_for_test(test, run->limit, &status)) {
+    if (!wait_for_test(test, run->limit, &status, scratch)) {
         describe_processes();
         snprintf(result.reason, sizeof result.reason, "over its limit of %u s", run->limit);
         wait_for_none(KILL_MS, true);
