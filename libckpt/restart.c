@@ -213,6 +213,7 @@ static void rebuild(void)
 void restart_run(void)
 {
     scratch_forget();
+    sys_prctl(PR_SET_NAME, (unsigned long)lib.leader_name, 0, 0, 0);
     worker_unshare();
     log_state.phase = PHASE_LOAD;
     take_configuration();

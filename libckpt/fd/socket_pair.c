@@ -9,6 +9,8 @@
 #include "sys.h"
 #include "unix_diag.h"
 
+#include <sys/time.h>
+
 #define PEEK_MAX (1u << 20)
 
 struct message {
@@ -21,7 +23,8 @@ struct pair_state {
     struct unix_diag diag;
     struct description *other; /* NULL: closed */
     struct message *queue; /* what this end has yet to read */
-    int send_buffer, receive_buffer, pass_credentials;
+    int send_buffer, receive_buffer, pass_credentials, receive_least;
+    struct timeval receive_timeout, send_timeout;
     int made; /* restart: this end, when the other one was restored first; -1 */
 };
 
@@ -98,7 +101,11 @@ static long save_here(void *argument)
     state->send_buffer = (int)option(fd, SO_SNDBUF);
     state->receive_buffer = (int)option(fd, SO_RCVBUF);
     state->pass_credentials = (int)option(fd, SO_PASSCRED);
-    unsigned size = sizeof off;
+    state->receive_least = (int)option(fd, SO_RCVLOWAT);
+    unsigned size = sizeof state->receive_timeout;
+    sys_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &state->receive_timeout, &size);
+    sys_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &state->send_timeout, &size);
+    size = sizeof off;
     sys_getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, &size);
     sys_setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &from, sizeof from);
     long error = peek_queue(fd, state, peek->buffer);
@@ -135,6 +142,9 @@ static void shape(int fd, const struct description *d, const struct pair_state *
     sys_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive);
     if (state->pass_credentials)
         sys_setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &state->pass_credentials, sizeof(int));
+    sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &state->receive_least, sizeof state->receive_least);
+    sys_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &state->receive_timeout, sizeof state->receive_timeout);
+    sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &state->send_timeout, sizeof state->send_timeout);
     sys_fcntl(fd, F_SETFL, (long)d->flags);
 }
 

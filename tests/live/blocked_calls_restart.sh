@@ -4,4 +4,4 @@
 # limit: 120
 . "$TESTS/lib.sh"
 . "$TESTS/live/blocked_calls.bash"
-blocked_calls 10 2 socket_timeouts listeners queues aio timers children locks
+blocked_calls 10 2 listeners queues aio timers children locks
