@@ -295,8 +295,8 @@ void restart_run(void)
         done(PHASE_RESUME);
         worker_stop_again(true);
     } else {
+        resource_resuming();
         suspend_release(true);
-        resource_resumed();
         done(PHASE_RESUME);
     }
     log_state.phase = PHASE_RUNNING;

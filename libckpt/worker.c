@@ -16,6 +16,7 @@
 #include "follow.h"
 #include "handoff.h"
 #include "image_name.h"
+#include "leader.h"
 #include "library.h"
 #include "log.h"
 #include "msg.h"
@@ -96,6 +97,10 @@ static long phase_suspend(void)
         error = suspend_all(ckpt.deadline_ns, while_suspending, ckpt.problem, sizeof ckpt.problem);
     if (!error && tell_state_ns != first_state_ns)
         send_state("");
+    if (!error && !suspend_executor()) {
+        str_copy(ckpt.problem, sizeof ckpt.problem, "its last thread has just ended");
+        error = -ESRCH;
+    }
     if (!error)
         error = processes_await_joined(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
     if (!error)
@@ -174,9 +179,9 @@ static long phase_resume(void)
         ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
         return 0;
     }
+    resource_resuming();
     suspend_release(false);
     ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
-    resource_resumed();
     return 0;
 }
 
@@ -203,8 +208,8 @@ static void undo(void)
         worker_forget_continue();
     fd_forget();
     if (!lib.stopped) {
+        resource_resuming();
         suspend_release(false);
-        resource_resumed();
     }
     enter_phase(PHASE_RUNNING);
 }
@@ -229,8 +234,8 @@ void worker_stop_again(bool restarted)
     sys_sigpending(&pending);
     if (!(pending & SYS_SIGBIT(SIGCONT)))
         sys_tgkill(sys_getpid(), sys_gettid(), SIGSTOP);
+    resource_resuming();
     suspend_release(restarted);
-    resource_resumed();
 }
 
 static void report_failure(unsigned phase)
@@ -334,8 +339,11 @@ static long commit(void)
     if (!error) {
         lib.generation = ckpt.begin.generation;
         lib.checkpoints++;
-        if (lib.conf.fsync)
+        if (lib.conf.fsync) {
+            resource_lift_limit();
             error = image_sync_directory(ckpt.image);
+            resource_lower_limit();
+        }
     }
     return error;
 }
@@ -440,10 +448,17 @@ static void reconnect(void)
     unsigned wait_s = 1;
     char problem[256];
 
-    while (join(PROTO_JOIN_RECONNECT, problem, sizeof problem) < 0) {
+    for (;;) {
         struct timespec wait = {.tv_sec = wait_s};
+
+        resource_lift_limit();
+        long error = join(PROTO_JOIN_RECONNECT, problem, sizeof problem);
+        resource_lower_limit();
+        if (!error)
+            break;
         log_trace("%s", problem);
         sys_nanosleep(&wait);
+        leader_end_with();
         if (wait_s < 5)
             wait_s++;
     }
@@ -486,6 +501,7 @@ void worker_run(void *unused)
 
         if (!coord_connected())
             reconnect();
+        leader_await_input(coord_descriptor());
         if (coord_receive(&message, 0) <= 0)
             continue;
         if (message.header.type == PROTO_CKPT_BEGIN)

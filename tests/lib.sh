@@ -215,6 +215,23 @@ survive() {
     stop_coordinator
 }
 
+# run_on N COMMAND...: N steps with two checkpoints each, and no restart.
+run_on() {
+    local steps=$1 i
+    shift
+    start_coordinator
+    launch "$@"
+    for ((i = 1; i <= steps; i++)); do
+        await_step $i "it runs"
+        checkpoint
+        checkpoint
+        go $i
+    done
+    await_step $((steps + 1)) "it runs on"
+    finish
+    stop_coordinator
+}
+
 stop_coordinator() {
     command_done -q || fail "dmtcp_command -q: exit code $?: $(tail -n1 "$TEST_TMP/command.err")"
     await "the coordinator's end" ended "$COORDINATOR"

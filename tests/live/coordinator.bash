@@ -7,6 +7,18 @@ coordinator() {
     [ -f "$SECRET" ] || fail "the coordinator listens, but its secret $SECRET is not there"
 }
 
+# console: a fresh coordinator whose standard input is descriptor 7; what it prints is in console.out.
+console() {
+    mkfifo console
+    exec 7<>console
+    dmtcp_coordinator -p 0 --port-file "$PWD/port" --coord-logfile coordinator.log <console >console.out 2>&1 &
+    COORDINATOR=$!
+    await "the port file" test -s port
+    PORT=$(cat port)
+    SECRET=$(echo "$DMTCP_TMPDIR"/dmtcp-*/coordinator-"$PORT".secret)
+    export DMTCP_COORD_PORT=$PORT
+}
+
 declare -A WORKER
 # worker NAME [OPTION...]: in the background; what it says is in NAME.out.
 worker() {

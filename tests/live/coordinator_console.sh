@@ -1,16 +1,8 @@
 #!/bin/bash
-# variants: root
 # Commands on standard input.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"
-mkfifo console
-exec 7<>console
-dmtcp_coordinator -p 0 --port-file "$PWD/port" --coord-logfile coordinator.log <console >console.out 2>&1 &
-COORDINATOR=$!
-await "the port file" test -s port
-PORT=$(cat port)
-SECRET=$(echo "$DMTCP_TMPDIR"/dmtcp-*/coordinator-"$PORT".secret)
-export DMTCP_COORD_PORT=$PORT
+console
 
 shown() { grep -q -e "$1" console.out; }
 # types LINE PATTERN: until the console shows something like that.

@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # A program that ends before the set's size is final leaves it; later its end fails the checkpoint, and all others run on; from COMMIT on
 # the set is good.
 . "$TESTS/lib.sh"

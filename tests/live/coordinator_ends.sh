@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # kill, quit, kill after checkpoint, the end with the last program, timeouts, signals: who ends and who runs on.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"

@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # One process that can't be checkpointed: everybody runs on, the reason reaches who asked, and the next checkpoint is a new one, which no late
 # message of the one before disturbs.
 . "$TESTS/lib.sh"

@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # Checkpoints by themselves, when asked for by option, command or a program; none without programs.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"

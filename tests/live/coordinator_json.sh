@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # dmtcp_command --json: one object on one line for each command, with the fields of the interface and no others; nothing on standard error.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"

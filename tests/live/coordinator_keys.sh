@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # The key-value store: set, get, wait; gone with the computation; written to a file on request.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"

@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # A process that does not get on is named, with what it says about itself; after the deadline the checkpoint is given up.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"

@@ -1,16 +1,8 @@
 #!/bin/bash
-# variants: root
 # "f" on the console goes on without the processes that are missing.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"
-mkfifo console
-exec 7<>console
-dmtcp_coordinator -p 0 --port-file "$PWD/port" --coord-logfile coordinator.log <console >console.out 2>&1 &
-COORDINATOR=$!
-await "the port file" test -s port
-PORT=$(cat port)
-SECRET=$(echo "$DMTCP_TMPDIR"/dmtcp-*/coordinator-"$PORT".secret)
-export DMTCP_COORD_PORT=$PORT
+console
 worker some --restart 7 --as 100 --count 2 --expect 3
 said some 'joined 2'
 never_said some 'go .*'

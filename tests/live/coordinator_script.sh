@@ -1,5 +1,4 @@
 #!/bin/bash
-# variants: root
 # The restart script: a list of images per host, as a shell reads it, whatever their names; hosts can be moved.
 . "$TESTS/lib.sh"
 . "$TESTS/live/coordinator.bash"
