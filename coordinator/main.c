@@ -26,6 +26,7 @@
 #include "script.h"
 #include "set.h"
 #include "tmpdir.h"
+#include "traces.h"
 
 /* --- background --- */
 
@@ -136,6 +137,7 @@ static void publish_secret(const char *tmpdir_option)
     error = file_publish(path, secret, sizeof secret, 0600);
     if (error)
         die("write %s: %s", path, strerror((int)error));
+    traces_set_directory(directory);
     client_set_secret(secret);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traces.h"
 #include "ckpt.h"
 #include "end.h"
 #include "host.h"
@@ -94,6 +95,7 @@ void computation_adopt(const struct upid *name, uint32_t generation)
 static void computation_end(void)
 {
     kv_clear();
+    traces_of_ended(&computation.name);
     computation = (struct computation){0};
 }
 

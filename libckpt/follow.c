@@ -153,7 +153,7 @@ char **follow_environment(char *const *environment, void *room)
     }
     char *preload = (char *)(made + count + 3);
     size_t size = sizeof "LD_PRELOAD=:" + strlen(library_path) + (users ? strlen(users) : 0);
-    fmt(preload, size, users && *users ? "LD_PRELOAD=%s:%s" : "LD_PRELOAD=%s", library_path, users);
+    fmt(preload, size, users ? "LD_PRELOAD=%s:%s" : "LD_PRELOAD=%s", library_path, users);
     *at++ = preload;
     *at++ = configuration;
     *at = NULL;

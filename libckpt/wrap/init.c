@@ -55,8 +55,8 @@ static void clean_environment(void)
     if (entry) { /* ours is the first: dmtcp_launch, follow_environment */
         const char *value = str_find(*entry, '=') + 1, *rest = str_find(value, ':');
         fmt(library, sizeof library, "%.*s", rest ? (int)(rest - value) : (int)strlen(value), value);
-        if (rest && rest[1]) {
-            fmt(preload, sizeof preload, "LD_PRELOAD=%s", rest + 1);
+        if (rest || (lib.conf.had_preload && !lib.conf.computation[0])) { /* the user's may be empty, and yet be there */
+            fmt(preload, sizeof preload, "LD_PRELOAD=%s", rest ? rest + 1 : "");
             *entry = preload;
         } else {
             remove_entry(entry);

@@ -1,0 +1,14 @@
+/* What the processes of a computation on this host keep in the tmp dir: their table (include/ptable.h) and, during a checkpoint, the lists of their
+ * descriptors. The last process can't remove them, since it may be killed; the coordinator does, when none is left. */
+#ifndef TRACES_H
+#define TRACES_H
+
+#include "ident.h"
+
+/* Absolute; kept. What could not be removed yet is removed at exit. */
+void traces_set_directory(const char *tmpdir);
+
+/* The computation's last connection has ended. Its table stays while a process in it lives: one that is between exec and joining again. */
+void traces_of_ended(const struct upid *computation);
+
+#endif
