@@ -222,7 +222,7 @@ static void lost(struct worker *worker)
         set_remove(worker);
         break;
     case PHASE_COMMIT:
-        if (worker->ended != PHASE_COMMIT && !rename_image(worker) && errno != ENOENT /* it had done so itself */)
+        if (worker->ended != PHASE_COMMIT && !rename_image(worker) && access(worker->image, F_OK) /* or it had done so itself */)
             warn("checkpoint %u: %s ended before it renamed its image: dmtcp_restart will take %s.temp", set_generation(), text,
                  worker->image);
         set_remove(worker);

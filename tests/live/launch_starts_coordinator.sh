@@ -8,7 +8,7 @@ scratch() { ls dmtcp-*@*; }
 
 # The program's output ends with the program, although the coordinator lives on: it holds none of our descriptors.
 mkfifo pipe
-dmtcp_launch --new-coordinator --port-file port -c "$IMAGES" sh -c 'echo started; cat pipe' >out 2>err &
+dmtcp_launch --new-coordinator --port-file port -c "$IMAGES" sh -c 'echo started; read -r line <pipe; echo "$line"' >out 2>err &
 PROGRAM=$!
 await_program "the port file" test -s port
 [ "$(tail -c 1 port | wc -l)" = 0 ] || fail "the port file ends with a newline"

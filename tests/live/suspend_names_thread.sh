@@ -21,10 +21,6 @@ await_program "a thread in vfork" in_vfork
 tid=$(grep -l '^State:.D' /proc/$PROGRAM/task/*/status | cut -d/ -f5)
 refused_for "pid $PROGRAM \(suspend_names_t.*thread $tid can't be interrupted \(state D, .*vfork"
 
-kill -STOP $PROGRAM
-refused_for "pid $PROGRAM \(suspend_names_t.*in SUSPEND, is stopped; .*kill -CONT"
-kill -CONT $PROGRAM
-
 : >release
 go 1
 await_step 2 "it goes on"
