@@ -18,34 +18,79 @@
 
 #define SIGCANCEL 32 /* nptl's, not in any header */
 
+/* Between a translation and the call that it is for, no checkpoint may come: a restart from it would go on with a number of the former life,
+ * which may by now be a stranger's. Where a call can be made again, it is, if there was a restart meanwhile (RETURNED). The others hold
+ * all signals back, the checkpoint's included, from before the translation to after the call (WHOLE); but not SIGTTOU, which the
+ * kernel takes, when blocked, for leave to change the terminal from the background: tcsetpgrp(3). Nothing here can be cancelled, so this file needs no unwinder for its cleanups. */
+#define RETURNED(call)                                                                                                                     \
+    ({                                                                                                                                     \
+        uint32_t life_;                                                                                                                    \
+        int number_;                                                                                                                       \
+        do {                                                                                                                               \
+            life_ = __atomic_load_n(&lib.restarts, __ATOMIC_ACQUIRE);                                                                      \
+            number_ = vpid_from_real(call);                                                                                                \
+        } while (life_ != __atomic_load_n(&lib.restarts, __ATOMIC_ACQUIRE));                                                               \
+        number_;                                                                                                                           \
+    })
+
+struct whole {
+    sys_sigset mask;
+    bool held;
+};
+
+static inline struct whole whole_begin(bool wanted)
+{
+    const sys_sigset set = ~SYS_SIGBIT(SIGTTOU);
+    struct whole whole = {.held = wanted};
+
+    if (wanted)
+        sys_sigprocmask(SIG_BLOCK, &set, &whole.mask);
+    return whole;
+}
+
+static inline void whole_end(struct whole *whole)
+{
+    if (whole->held)
+        sys_sigprocmask(SIG_SETMASK, &whole->mask, NULL);
+}
+
+#define WHOLE_IF(wanted) __attribute__((cleanup(whole_end), unused)) struct whole whole_ = whole_begin(wanted)
+/* Where a stranger could be hit, in the first life, too, in which nothing is translated: the next one may begin in between, and libc itself
+ * asks for a number before it uses it. What is only about scheduling, and called often by some, is held together from then on. */
+#define WHOLE WHOLE_IF(true)
+#define WHOLE_IF_TRANSLATED WHOLE_IF(vpid_active)
+
 WRAP(pid_t, getpid, (void))
 {
-    return vpid_from_real(REAL(getpid)());
+    return RETURNED(REAL(getpid)());
 }
 
 /* In a child that runs outside checkpoint control: its parent's number is that by which the parent knows itself. */
 WRAP(pid_t, getppid, (void))
 {
-    return vpid_from_real(REAL(getppid)());
+    return RETURNED(REAL(getppid)());
 }
 
 WRAP(pid_t, gettid, (void))
 {
-    return vpid_from_real(REAL(gettid)());
+    return RETURNED(REAL(gettid)());
 }
 
 WRAP(int, kill, (pid_t pid, int signal))
 {
+    WHOLE;
     return REAL(kill)(vpid_to_real(pid), signal);
 }
 
 WRAP(int, tgkill, (pid_t pid, pid_t tid, int signal))
 {
+    WHOLE;
     return REAL(tgkill)(vpid_to_real(pid), vpid_to_real(tid), signal);
 }
 
 WRAP(int, sigqueue, (pid_t pid, int signal, const union sigval value))
 {
+    WHOLE;
     return REAL(sigqueue)(vpid_to_real(pid), signal, value);
 }
 
@@ -53,53 +98,58 @@ WRAP(int, sigqueue, (pid_t pid, int signal, const union sigval value))
 
 WRAP(pid_t, getpgrp, (void))
 {
-    return vpid_from_real(REAL(getpgrp)());
+    return RETURNED(REAL(getpgrp)());
 }
 
 WRAP(pid_t, getpgid, (pid_t pid))
 {
-    return vpid_from_real(REAL(getpgid)(vpid_to_real(pid)));
+    return RETURNED(REAL(getpgid)(vpid_to_real(pid)));
 }
 
 WRAP(pid_t, getsid, (pid_t pid))
 {
-    return vpid_from_real(REAL(getsid)(vpid_to_real(pid)));
+    return RETURNED(REAL(getsid)(vpid_to_real(pid)));
 }
 
 WRAP(int, setpgid, (pid_t pid, pid_t group))
 {
+    WHOLE;
     return REAL(setpgid)(vpid_to_real(pid), vpid_to_real(group));
 }
 
 WRAP(pid_t, setsid, (void))
 {
+    WHOLE;
     return vpid_from_real(REAL(setsid)());
 }
 
 WRAP(int, killpg, (pid_t group, int signal))
 {
+    WHOLE;
     return REAL(killpg)(vpid_to_real(group), signal);
 }
 
 WRAP(pid_t, tcgetpgrp, (int fd))
 {
-    return vpid_from_real(REAL(tcgetpgrp)(fd));
+    return RETURNED(REAL(tcgetpgrp)(fd));
 }
 
 WRAP(int, tcsetpgrp, (int fd, pid_t group))
 {
+    WHOLE;
     return REAL(tcsetpgrp)(fd, vpid_to_real(group));
 }
 
 WRAP(pid_t, tcgetsid, (int fd))
 {
-    return vpid_from_real(REAL(tcgetsid)(fd));
+    return RETURNED(REAL(tcgetsid)(fd));
 }
 
 /* --- pthreads by their handle; these return error numbers --- */
 
 WRAP(int, pthread_kill, (pthread_t handle, int signal))
 {
+    WHOLE;
     struct thread *stale = vpid_stale_pthread(handle);
 
     if (!stale)
@@ -109,6 +159,7 @@ WRAP(int, pthread_kill, (pthread_t handle, int signal))
 
 WRAP(int, pthread_sigqueue, (pthread_t handle, int signal, const union sigval value))
 {
+    WHOLE;
     struct thread *stale = vpid_stale_pthread(handle);
     siginfo_t info;
 
@@ -126,8 +177,9 @@ WRAP(int, pthread_sigqueue, (pthread_t handle, int signal, const union sigval va
 /* libc marks the thread, and its own signal goes to the old number in vain: the thread must still be woken. */
 WRAP(int, pthread_cancel, (pthread_t handle))
 {
+    int error = REAL(pthread_cancel)(handle); /* may end this very thread */
+    WHOLE_IF_TRANSLATED;
     struct thread *stale = vpid_stale_pthread(handle);
-    int error = REAL(pthread_cancel)(handle);
 
     if (stale && (!error || error == ESRCH)) {
         sys_tgkill(sys_getpid(), stale->real_tid, SIGCANCEL);
@@ -138,6 +190,7 @@ WRAP(int, pthread_cancel, (pthread_t handle))
 
 WRAP(int, pthread_getaffinity_np, (pthread_t handle, size_t size, cpu_set_t *set))
 {
+    WHOLE_IF_TRANSLATED;
     struct thread *stale = vpid_stale_pthread(handle);
     long result;
 
@@ -152,6 +205,7 @@ WRAP(int, pthread_getaffinity_np, (pthread_t handle, size_t size, cpu_set_t *set
 
 WRAP(int, pthread_setaffinity_np, (pthread_t handle, size_t size, const cpu_set_t *set))
 {
+    WHOLE_IF_TRANSLATED;
     struct thread *stale = vpid_stale_pthread(handle);
 
     if (!stale)
@@ -161,6 +215,7 @@ WRAP(int, pthread_setaffinity_np, (pthread_t handle, size_t size, const cpu_set_
 
 WRAP(int, pthread_getschedparam, (pthread_t handle, int *policy, struct sched_param *parameter))
 {
+    WHOLE_IF_TRANSLATED;
     struct thread *stale = vpid_stale_pthread(handle);
     long result;
 
@@ -175,6 +230,7 @@ WRAP(int, pthread_getschedparam, (pthread_t handle, int *policy, struct sched_pa
 
 WRAP(int, pthread_setschedparam, (pthread_t handle, int policy, const struct sched_param *parameter))
 {
+    WHOLE_IF_TRANSLATED;
     struct thread *stale = vpid_stale_pthread(handle);
 
     if (!stale)
@@ -184,6 +240,7 @@ WRAP(int, pthread_setschedparam, (pthread_t handle, int policy, const struct sch
 
 WRAP(int, pthread_setschedprio, (pthread_t handle, int priority))
 {
+    WHOLE_IF_TRANSLATED;
     struct thread *stale = vpid_stale_pthread(handle);
     struct sched_param parameter = {.sched_priority = priority};
 
@@ -260,36 +317,43 @@ WRAP(int, pthread_getname_np, (pthread_t handle, char *name, size_t size))
 
 WRAP(int, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set))
 {
+    WHOLE_IF_TRANSLATED;
     return REAL(sched_getaffinity)(vpid_to_real(pid), size, set);
 }
 
 WRAP(int, sched_setaffinity, (pid_t pid, size_t size, const cpu_set_t *set))
 {
+    WHOLE_IF_TRANSLATED;
     return REAL(sched_setaffinity)(vpid_to_real(pid), size, set);
 }
 
 WRAP(int, sched_getscheduler, (pid_t pid))
 {
+    WHOLE_IF_TRANSLATED;
     return REAL(sched_getscheduler)(vpid_to_real(pid));
 }
 
 WRAP(int, sched_setscheduler, (pid_t pid, int policy, const struct sched_param *parameter))
 {
+    WHOLE_IF_TRANSLATED;
     return REAL(sched_setscheduler)(vpid_to_real(pid), policy, parameter);
 }
 
 WRAP(int, sched_getparam, (pid_t pid, struct sched_param *parameter))
 {
+    WHOLE_IF_TRANSLATED;
     return REAL(sched_getparam)(vpid_to_real(pid), parameter);
 }
 
 WRAP(int, sched_setparam, (pid_t pid, const struct sched_param *parameter))
 {
+    WHOLE_IF_TRANSLATED;
     return REAL(sched_setparam)(vpid_to_real(pid), parameter);
 }
 
 WRAP(int, sched_rr_get_interval, (pid_t pid, struct timespec *interval))
 {
+    WHOLE_IF_TRANSLATED;
     return REAL(sched_rr_get_interval)(vpid_to_real(pid), interval);
 }
 
@@ -344,7 +408,8 @@ WRAP(long, syscall, (long number, ...))
     for (int i = 0; i < 6; i++)
         argument[i] = va_arg(list, long);
     va_end(list);
-    unsigned what = vpid_active ? translation(number) : 0;
+    unsigned what = translation(number);
+    WHOLE_IF(what & (FIRST | SECOND) || (what && vpid_active));
     if (what & FIRST)
         argument[0] = vpid_to_real((int)argument[0]);
     if (what & SECOND)
