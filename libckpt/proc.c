@@ -109,7 +109,7 @@ struct thread_stat {
     uint64_t flags, start;
 };
 
-static bool read_stat(int tid, struct thread_stat *stat)
+static long read_stat(int tid, struct thread_stat *stat)
 {
     char path[64], text[512];
     const char *at;
@@ -117,44 +117,49 @@ static bool read_stat(int tid, struct thread_stat *stat)
 
     fmt(path, sizeof path, "/proc/self/task/%d/stat", tid);
     long n = proc_read(path, text, sizeof text);
-    if (n <= 0)
-        return false;
+    if (n < 0)
+        return n;
     for (at = text + n; at > text && *at != ')'; at--) /* the name may contain anything */
         ;
     if (at == text || at[1] != ' ')
-        return false;
+        return -EPROTO;
     stat->state = at[2];
     for (at += 2; *at && field < 9; at++)
         field += *at == ' ';
     if (!str_number(&at, 10, &stat->flags))
-        return false;
+        return -EPROTO;
     for (; *at && field < 22; at++)
         field += *at == ' ';
-    return str_number(&at, 10, &stat->start);
+    return str_number(&at, 10, &stat->start) ? 0 : -EPROTO;
 }
 
+/* What can't be read for another reason (no memory, no descriptor) says nothing about the thread. */
 static bool living(int tid, struct thread_stat *stat)
 {
-    return read_stat(tid, stat) && stat->state != 'Z' && stat->state != 'X' && stat->state != 'x';
+    long error = read_stat(tid, stat);
+
+    return error != -ENOENT && error != -ESRCH && stat->state != 'Z' && stat->state != 'X' && stat->state != 'x';
 }
 
 bool proc_thread_lives(int tid)
 {
-    struct thread_stat stat;
+    struct thread_stat stat = {0};
 
     return living(tid, &stat);
 }
 
 uint64_t proc_thread_start(int tid)
 {
-    struct thread_stat stat;
+    struct thread_stat stat = {0};
 
-    return living(tid, &stat) ? stat.start + 1 : 0; /* the first process began at 0 */
+    if (!living(tid, &stat))
+        return 0;
+    return stat.state ? stat.start + 1 : PROC_START_UNKNOWN; /* the first process began at 0 */
 }
 
 bool proc_thread_takes_signals(int tid)
 {
-    struct thread_stat stat;
+    struct thread_stat stat = {0};
 
     return living(tid, &stat) && !(stat.flags & PF_IO_WORKER);
 }

@@ -29,7 +29,9 @@ void proc_sample_syscall(int tid, struct syscall_sample *sample);
 
 /* Does the thread exist and live (not Z or X)? */
 bool proc_thread_lives(int tid);
-/* When it began, in clock ticks since boot, which tells threads of the same number apart; 0: it does not live. */
+/* When it began, in clock ticks since boot, which tells threads of the same number apart; 0: it does not live; PROC_START_UNKNOWN: it
+ * can't be read now. */
+#define PROC_START_UNKNOWN UINT64_MAX
 uint64_t proc_thread_start(int tid);
 /* Does it live, and run signal handlers (kernel workers do not)? */
 bool proc_thread_takes_signals(int tid);

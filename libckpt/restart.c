@@ -240,8 +240,8 @@ void restart_run(void)
     done(PHASE_REFILL);
     await_go(PHASE_RESUME);
     lib.restarting = false;
+    resource_resuming();
     suspend_release(true);
-    resource_resumed();
     done(PHASE_RESUME);
     log_state.phase = PHASE_RUNNING;
 }

@@ -156,6 +156,7 @@ static long signal_thread(struct thread *thread)
     __atomic_store_n(&thread->state, THREAD_SIGNALLED, __ATOMIC_RELEASE);
     __atomic_add_fetch(&outstanding, 1, __ATOMIC_ACQ_REL);
     long error = sys_tgsigqueueinfo(sys_getpid(), thread->real_tid, (int)lib.conf.ckpt_signal, &info);
+    thread->unqueued = error == -EAGAIN;
     if (error < 0) {
         /* ESRCH: it ended meanwhile. EAGAIN: the limit of queued signals (RLIMIT_SIGPENDING) is reached; asked again later. */
         __atomic_store_n(&thread->state, error == -ESRCH ? THREAD_GONE : THREAD_AGAIN, __ATOMIC_RELEASE);
@@ -213,6 +214,8 @@ static void strike_out_gone(void)
         if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) != THREAD_SIGNALLED)
             continue;
         uint64_t start = proc_thread_start(thread->real_tid);
+        if (start == PROC_START_UNKNOWN)
+            continue;
         if (!thread->start)
             thread->start = start;
         if (start && start == thread->start)
@@ -240,8 +243,14 @@ static void unblock_late(void)
 void suspend_describe_late(char *problem, size_t size)
 {
     for (struct thread *thread = NULL; (thread = threads_next(thread));) {
-        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_PARKED)
+        uint32_t state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
+
+        if (state == THREAD_PARKED)
             continue;
+        if (state == THREAD_AGAIN && thread->unqueued) {
+            fmt(problem, size, "no signal can be queued for thread %d; raise the limit of queued signals (ulimit -i)", thread->tid);
+            return;
+        }
         proc_describe_thread(thread->real_tid, (int)lib.conf.ckpt_signal, problem, size);
         return;
     }

@@ -65,6 +65,7 @@ struct thread {
     int32_t real_tid; /* as the kernel knows it now */
     bool is_main; /* the thread-group leader */
     bool seen; /* threads_list's mark */
+    bool unqueued; /* suspend.c: the limit of queued signals was reached */
     uint64_t start; /* suspend.c: when it began, 0: not looked at yet */
     bool restored; /* it was made again by a restart and has not yet left the handler */
     struct syscall_sample sample;

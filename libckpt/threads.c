@@ -95,14 +95,17 @@ static struct thread *find_after(struct thread *last, int real_tid)
     return last ? threads_by_real_tid(real_tid) : NULL;
 }
 
-static long note_thread(int tid, struct thread **last)
+static long note_thread(int tid, struct thread **last, bool *complete)
 {
     struct thread *thread = find_after(*last, tid);
 
     /* Where threads come and go in great numbers, one gets the number of another that has ended a moment ago. */
     if (!thread || thread->state == THREAD_GONE) {
-        if (!proc_thread_takes_signals(tid))
+        if (!proc_thread_takes_signals(tid)) {
+            /* One that has ended since it was listed may have made another in that time, which takes its place in the count. */
+            *complete &= tid == lib.real_pid || proc_thread_lives(tid);
             return 0;
+        }
         if (thread)
             redo_release(thread);
         else
@@ -134,12 +137,13 @@ long threads_list(bool *complete)
     for (struct thread *thread = NULL; (thread = threads_next(thread));)
         thread->seen = false;
     before = proc_tasks_count(&tasks);
+    *complete = true;
     for (; !error && (tid = proc_tasks_next(&tasks)) > 0; listed++)
         if (tid != own)
-            error = note_thread(tid, &last);
-    /* When one ends while the kernel lists, it may leave out those behind it. As many as there were before, none of whom has ended since, are
-     * all that there were; and the makers of new ones are among them, hence not parked yet. */
-    *complete = before == listed && proc_tasks_count(&tasks) == listed;
+            error = note_thread(tid, &last, complete);
+    /* When one ends while the kernel lists, it may leave out those behind it. If all that are listed live, and are as many as there were before
+     * and are now, then there are no others, or one of the listed is not parked yet. */
+    *complete &= before == listed && proc_tasks_count(&tasks) == listed;
     proc_tasks_close(&tasks);
     for (struct thread *thread = NULL; !error && (thread = threads_next(thread));) {
         /* One that was signalled is struck out with the count of answers; one that answered can't be gone. */

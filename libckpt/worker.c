@@ -15,6 +15,7 @@
 #include "fmt.h"
 #include "handoff.h"
 #include "image_name.h"
+#include "leader.h"
 #include "library.h"
 #include "log.h"
 #include "msg.h"
@@ -81,12 +82,16 @@ static int while_suspending(void)
 static long phase_suspend(void)
 {
     uint64_t first_state_ns = tell_state_ns = ckpt.suspended_ns + STATE_NS;
-    long error = resource_suspending();
+    long error = resource_suspending(ckpt.problem, sizeof ckpt.problem);
 
     if (!error)
         error = suspend_all(ckpt.deadline_ns, while_suspending, ckpt.problem, sizeof ckpt.problem);
     if (!error && tell_state_ns != first_state_ns)
         send_state("");
+    if (!error && !suspend_executor()) {
+        str_copy(ckpt.problem, sizeof ckpt.problem, "its last thread has just ended");
+        error = -ESRCH;
+    }
     if (!error)
         error = fd_survey(ckpt.problem, sizeof ckpt.problem);
     return error;
@@ -153,9 +158,9 @@ static long phase_refill(void)
 
 static long phase_resume(void)
 {
+    resource_resuming();
     suspend_release(false);
     ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
-    resource_resumed();
     return 0;
 }
 
@@ -177,8 +182,8 @@ static void undo(void)
         fd_refill(false);
         resource_refill(false);
     }
+    resource_resuming();
     suspend_release(false);
-    resource_resumed();
     enter_phase(PHASE_RUNNING);
 }
 
@@ -282,8 +287,11 @@ static long commit(void)
     if (!error) {
         lib.generation = ckpt.begin.generation;
         lib.checkpoints++;
-        if (lib.conf.fsync)
+        if (lib.conf.fsync) {
+            resource_lift_limit();
             error = image_sync_directory(ckpt.image);
+            resource_lower_limit();
+        }
     }
     return error;
 }
@@ -361,10 +369,17 @@ static void reconnect(void)
     unsigned wait_s = 1;
     char problem[256];
 
-    while (coord_join(PROTO_JOIN_RECONNECT, problem, sizeof problem) < 0) {
+    for (;;) {
         struct timespec wait = {.tv_sec = wait_s};
+
+        resource_lift_limit();
+        long error = coord_join(PROTO_JOIN_RECONNECT, problem, sizeof problem);
+        resource_lower_limit();
+        if (!error)
+            break;
         log_trace("%s", problem);
         sys_nanosleep(&wait);
+        leader_end_with();
         if (wait_s < 5)
             wait_s++;
     }
@@ -400,6 +415,7 @@ void worker_run(void *unused)
 
         if (!coord_connected())
             reconnect();
+        leader_await_input(coord_descriptor());
         if (coord_receive(&message, 0) <= 0)
             continue;
         if (message.header.type == PROTO_CKPT_BEGIN)

@@ -1,5 +1,6 @@
 /* Limits, directories, umask and the other properties of a process; and the order in which the parts of resource/ work. */
 #include <linux/prctl.h>
+#include <sys/resource.h>
 
 #include "arena.h"
 #include "cpu.h"
@@ -32,8 +33,47 @@ static struct {
     bool cwd_deleted;
 } process;
 
-long resource_suspending(void)
+#define DESCRIPTORS_NEEDED 16 /* by the checkpoint thread at most: standard ones, coordinator, /proc, snapshot */
+#define DESCRIPTORS_WANTED 64
+
+static struct limit nofile_own, nofile_lifted;
+static bool lifted;
+
+static long nofile(const struct limit *to, struct limit *old)
 {
+    return syscall6(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)to, (long)old, 0, 0);
+}
+
+void resource_lift_limit(void)
+{
+    if (nofile(NULL, &nofile_own) < 0 || nofile_own.current >= DESCRIPTORS_WANTED)
+        return;
+    nofile_lifted = nofile_own;
+    nofile_lifted.current = nofile_own.maximum < DESCRIPTORS_WANTED ? nofile_own.maximum : DESCRIPTORS_WANTED;
+    lifted = nofile(&nofile_lifted, NULL) == 0;
+}
+
+void resource_lower_limit(void)
+{
+    struct limit now;
+
+    /* Unless the program has set another one meanwhile. */
+    if (lifted && nofile(NULL, &now) == 0 && now.current == nofile_lifted.current && now.maximum == nofile_lifted.maximum)
+        nofile(&nofile_own, NULL);
+    lifted = false;
+}
+
+long resource_suspending(char *problem, size_t size)
+{
+    struct limit limit;
+
+    resource_lift_limit();
+    if (nofile(NULL, &limit) == 0 && limit.current < DESCRIPTORS_NEEDED) {
+        fmt(problem, size, "its hard limit of open files is %lu, and %d are needed; raise it (ulimit -H -n)", (unsigned long)limit.maximum,
+            DESCRIPTORS_NEEDED);
+        resource_lower_limit();
+        return -EMFILE;
+    }
     memset(lib.affinity, 0, sizeof lib.affinity);
     syscall3(__NR_sched_getaffinity, 0, sizeof lib.affinity, (long)lib.affinity);
     process.dumpable = (int)sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
@@ -41,11 +81,12 @@ long resource_suspending(void)
     return 0;
 }
 
-void resource_resumed(void)
+void resource_resuming(void)
 {
     if (process.dumpable_changed)
         sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     process.dumpable_changed = false;
+    resource_lower_limit();
 }
 
 /* The umask and the working directory belong to the program's threads; the checkpoint thread has its own. */
@@ -88,6 +129,8 @@ long resource_save(char *problem, size_t size)
 
     for (int i = 0; i < LIMITS; i++)
         syscall6(__NR_prlimit64, 0, i, 0, (long)&process.limit[i], 0, 0);
+    if (lifted)
+        process.limit[RLIMIT_NOFILE] = nofile_own;
     long named = proc_read("/proc/self/comm", lib.leader_name, sizeof lib.leader_name);
     if (named > 0 && lib.leader_name[named - 1] == '\n')
         lib.leader_name[named - 1] = 0;
@@ -106,28 +149,49 @@ long resource_save(char *problem, size_t size)
     return signals_pending_save();
 }
 
+static void set_limit(int number, struct limit limit)
+{
+    struct limit now;
+    long error = syscall6(__NR_prlimit64, 0, number, (long)&limit, 0, 0, 0);
+
+    if (error == -EPERM && !syscall6(__NR_prlimit64, 0, number, 0, (long)&now, 0, 0)) {
+        /* A lower hard limit here: the nearest that is allowed. */
+        limit.maximum = now.maximum;
+        if (limit.current > limit.maximum)
+            limit.current = limit.maximum;
+        syscall6(__NR_prlimit64, 0, number, (long)&limit, 0, 0, 0);
+    }
+}
+
+/* The number of descriptors is limited again only when all are there: some may be above the limit. */
+static void lift_for_restart(void)
+{
+    struct limit limit;
+
+    if (nofile(NULL, &limit) == 0) {
+        limit.current = limit.maximum;
+        nofile(&limit, NULL);
+    }
+    lifted = false;
+}
+
 void resource_refill(bool restarted)
 {
     signals_pending_refill();
-    if (restarted)
+    if (restarted) {
+        set_limit(RLIMIT_NOFILE, process.limit[RLIMIT_NOFILE]);
         timers_restore();
+    }
 }
 
 long resource_restore(char *problem, size_t size)
 {
     struct thread *executor = suspend_executor();
 
-    for (int i = 0; i < LIMITS; i++) {
-        struct limit limit = process.limit[i], now;
-        long error = syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);
-        if (error == -EPERM && !syscall6(__NR_prlimit64, 0, i, 0, (long)&now, 0, 0)) {
-            /* A lower hard limit here: the nearest that is allowed. */
-            limit.maximum = now.maximum;
-            if (limit.current > limit.maximum)
-                limit.current = limit.maximum;
-            syscall6(__NR_prlimit64, 0, i, (long)&limit, 0, 0, 0);
-        }
-    }
+    for (int i = 0; i < LIMITS; i++)
+        if (i != RLIMIT_NOFILE)
+            set_limit(i, process.limit[i]);
+    lift_for_restart();
     park_call(executor, set_umask, NULL);
     if (process.cwd) {
         long error = park_call(executor, set_cwd, NULL);
@@ -139,7 +203,7 @@ long resource_restore(char *problem, size_t size)
     if (process.subreaper)
         sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     if (process.dumpable == 0)
-        process.dumpable_changed = true; /* resource_resumed sets it back */
+        process.dumpable_changed = true; /* resource_resuming sets it back */
     return 0;
 }
 

@@ -8,9 +8,15 @@
 
 #include "image.h"
 
-/* Before threads are suspended, and after they run again: what must be different meanwhile (PR_SET_DUMPABLE, or /proc/self is closed). */
-long resource_suspending(void);
-void resource_resumed(void);
+/* Before threads are suspended, and just before they run again: what must be different meanwhile (PR_SET_DUMPABLE, or /proc/self is closed;
+ * RLIMIT_NOFILE). */
+long resource_suspending(char *problem, size_t size);
+void resource_resuming(void);
+
+/* Around what opens descriptors at other times: RLIMIT_NOFILE holds for the checkpoint thread too, though its file table is its own. Does not
+ * nest; resource_suspending has done it until resource_resuming. */
+void resource_lift_limit(void);
+void resource_lower_limit(void);
 
 /* Records everything. Pending signals are taken out of their queues and stand in the arena until resource_refill. */
 long resource_save(char *problem, size_t size);
