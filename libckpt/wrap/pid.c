@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "ckpt_signal.h"
 #include "fmt.h"
 #include "library.h"
 #include "sys.h"
@@ -20,8 +21,8 @@
 
 /* Between a translation and the call that it is for, no checkpoint may come: a restart from it would go on with a number of the former life,
  * which may by now be a stranger's. Where a call can be made again, it is, if there was a restart meanwhile (RETURNED). The others hold
- * all signals back, the checkpoint's included, from before the translation to after the call (WHOLE); but not SIGTTOU, which the
- * kernel takes, when blocked, for leave to change the terminal from the background: tcsetpgrp(3). Nothing here can be cancelled, so this file needs no unwinder for its cleanups. */
+ * the checkpoint's signal back from before the translation to after the call (WHOLE): that one only, for another that is blocked here would
+ * be delivered to another thread. Nothing here can be cancelled, so this file needs no unwinder for its cleanups. */
 #define RETURNED(call)                                                                                                                     \
     ({                                                                                                                                     \
         uint32_t life_;                                                                                                                    \
@@ -33,28 +34,25 @@
         number_;                                                                                                                           \
     })
 
-struct whole {
-    sys_sigset mask;
-    bool held;
-};
-
-static inline struct whole whole_begin(bool wanted)
+static inline bool whole_begin(bool wanted)
 {
-    const sys_sigset set = ~SYS_SIGBIT(SIGTTOU);
-    struct whole whole = {.held = wanted};
+    const sys_sigset ours = SYS_SIGBIT(ckpt_signal);
+    sys_sigset before = ours;
 
     if (wanted)
-        sys_sigprocmask(SIG_BLOCK, &set, &whole.mask);
-    return whole;
+        sys_sigprocmask(SIG_BLOCK, &ours, &before);
+    return !(before & ours); /* in a handler on top of another such call the outer one ends it */
 }
 
-static inline void whole_end(struct whole *whole)
+static inline void whole_end(const bool *held)
 {
-    if (whole->held)
-        sys_sigprocmask(SIG_SETMASK, &whole->mask, NULL);
+    const sys_sigset ours = SYS_SIGBIT(ckpt_signal);
+
+    if (*held)
+        sys_sigprocmask(SIG_UNBLOCK, &ours, NULL);
 }
 
-#define WHOLE_IF(wanted) __attribute__((cleanup(whole_end), unused)) struct whole whole_ = whole_begin(wanted)
+#define WHOLE_IF(wanted) __attribute__((cleanup(whole_end), unused)) const bool whole_ = whole_begin(wanted)
 /* Where a stranger could be hit, in the first life, too, in which nothing is translated: the next one may begin in between, and libc itself
  * asks for a number before it uses it. What is only about scheduling, and called often by some, is held together from then on. */
 #define WHOLE WHOLE_IF(true)
