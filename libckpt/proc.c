@@ -157,6 +157,13 @@ uint64_t proc_thread_start(int tid)
     return stat.state ? stat.start + 1 : PROC_START_UNKNOWN; /* the first process began at 0 */
 }
 
+bool proc_thread_runs(int tid)
+{
+    struct thread_stat stat;
+
+    return read_stat(tid, &stat) && stat.state == 'R';
+}
+
 bool proc_thread_takes_signals(int tid)
 {
     struct thread_stat stat = {0};

@@ -33,6 +33,8 @@ bool proc_thread_lives(int tid);
  * can't be read now. */
 #define PROC_START_UNKNOWN UINT64_MAX
 uint64_t proc_thread_start(int tid);
+/* Does it compute, or wait for a processor? */
+bool proc_thread_runs(int tid);
 /* Does it live, and run signal handlers (kernel workers do not)? */
 bool proc_thread_takes_signals(int tid);
 

@@ -34,6 +34,7 @@
 enum { PARK_WAIT = 0, PARK_CALL = 1, PARK_GO = 2, PARK_LEFT = 3 };
 
 #define UNBLOCK_AFTER_US 4000u
+#define UNBLOCK_RUNNING_AFTER_US 50000u
 #define CALL_STACK (256u << 10)
 
 static uint32_t outstanding; /* futex: threads signalled that have not answered */
@@ -241,13 +242,15 @@ static void strike_out_gone(void)
 }
 
 /* Threads that have not answered for a while because they block the signal. libc blocks everything for moments only, but for some threads
- * of its own for ever. */
-static void unblock_late(void)
+ * of its own for ever: those sleep. One that runs is most likely about to unblock it, and must not be cut there (wrap/pid.c); it is left alone at
+ * first. */
+static void unblock_late(bool running_too)
 {
     int signal = (int)lib.conf.ckpt_signal;
 
     for (struct thread *thread = NULL; (thread = threads_next(thread));)
-        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_SIGNALLED && proc_thread_blocks(thread->real_tid, signal)) {
+        if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_SIGNALLED && proc_thread_blocks(thread->real_tid, signal) &&
+            (running_too || !proc_thread_runs(thread->real_tid))) {
             long error = unblock_signal(thread->real_tid, signal);
             if (error)
                 log_trace("thread %d blocks signal %d, and ptrace does not help: %e", thread->tid, signal, (int)error);
@@ -301,7 +304,7 @@ long suspend_all(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t 
             strike_out_gone();
             if (__atomic_load_n(&outstanding, __ATOMIC_ACQUIRE) == left) {
                 if (wait_us >= UNBLOCK_AFTER_US)
-                    unblock_late();
+                    unblock_late(wait_us >= UNBLOCK_RUNNING_AFTER_US);
                 if (wait_us < 50000)
                     wait_us *= 2;
             }

@@ -8,21 +8,22 @@
 #include <unistd.h>
 
 #include "vpid.h"
+#include "whole.h"
 #include "wrap.h"
 
 WRAP(pid_t, getpid, (void))
 {
-    return vpid_from_real(REAL(getpid)());
+    return RETURNED(REAL(getpid)());
 }
 
 WRAP_SYMBOL(pid_t, getpid_inner, "__getpid", (void))
 {
-    return vpid_from_real(REAL(getpid_inner)());
+    return RETURNED(REAL(getpid_inner)());
 }
 
 WRAP(pid_t, gettid, (void))
 {
-    return vpid_from_real(REAL(gettid)());
+    return RETURNED(REAL(gettid)());
 }
 
 WRAP(pid_t, getppid, (void))
@@ -34,21 +35,25 @@ WRAP(pid_t, getppid, (void))
 
 WRAP(int, kill, (pid_t pid, int signal))
 {
+    WHOLE;
     return REAL(kill)(vpid_to_real(pid), signal);
 }
 
 WRAP(int, killpg, (pid_t group, int signal))
 {
+    WHOLE;
     return REAL(killpg)(vpid_to_real(group), signal);
 }
 
 WRAP(int, tgkill, (pid_t pid, pid_t tid, int signal))
 {
+    WHOLE;
     return REAL(tgkill)(vpid_to_real(pid), vpid_to_real(tid), signal);
 }
 
 WRAP(int, sigqueue, (pid_t pid, int signal, const union sigval value))
 {
+    WHOLE;
     return REAL(sigqueue)(vpid_to_real(pid), signal, value);
 }
 
@@ -56,57 +61,61 @@ WRAP(int, sigqueue, (pid_t pid, int signal, const union sigval value))
 
 WRAP(pid_t, getpgrp, (void))
 {
-    return vpid_from_real(REAL(getpgrp)());
+    return RETURNED(REAL(getpgrp)());
 }
 
 WRAP(pid_t, getpgid, (pid_t pid))
 {
-    return vpid_from_real(REAL(getpgid)(vpid_to_real(pid)));
+    return RETURNED(REAL(getpgid)(vpid_to_real(pid)));
 }
 
 WRAP_SYMBOL(pid_t, getpgid_inner, "__getpgid", (pid_t pid))
 {
-    return vpid_from_real(REAL(getpgid_inner)(vpid_to_real(pid)));
+    return RETURNED(REAL(getpgid_inner)(vpid_to_real(pid)));
 }
 
 WRAP_SYMBOL(pid_t, bsd_getpgrp, "__bsd_getpgrp", (pid_t pid))
 {
-    return vpid_from_real(REAL(bsd_getpgrp)(vpid_to_real(pid)));
+    return RETURNED(REAL(bsd_getpgrp)(vpid_to_real(pid)));
 }
 
 WRAP(int, setpgid, (pid_t pid, pid_t group))
 {
+    WHOLE;
     return REAL(setpgid)(vpid_to_real(pid), vpid_to_real(group));
 }
 
 WRAP_SYMBOL(int, setpgid_inner, "__setpgid", (pid_t pid, pid_t group))
 {
+    WHOLE;
     return REAL(setpgid_inner)(vpid_to_real(pid), vpid_to_real(group));
 }
 
 WRAP(pid_t, getsid, (pid_t pid))
 {
-    return vpid_from_real(REAL(getsid)(vpid_to_real(pid)));
+    return RETURNED(REAL(getsid)(vpid_to_real(pid)));
 }
 
 WRAP(pid_t, setsid, (void))
 {
+    WHOLE;
     return vpid_from_real(REAL(setsid)());
 }
 
 WRAP(pid_t, tcgetpgrp, (int fd))
 {
-    return vpid_from_real(REAL(tcgetpgrp)(fd));
+    return RETURNED(REAL(tcgetpgrp)(fd));
 }
 
 WRAP(int, tcsetpgrp, (int fd, pid_t group))
 {
+    WHOLE;
     return REAL(tcsetpgrp)(fd, vpid_to_real(group));
 }
 
 WRAP(pid_t, tcgetsid, (int fd))
 {
-    return vpid_from_real(REAL(tcgetsid)(fd));
+    return RETURNED(REAL(tcgetsid)(fd));
 }
 
 /* --- other processes' insides --- */

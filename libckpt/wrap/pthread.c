@@ -9,12 +9,14 @@
 #include "fmt.h"
 #include "sys.h"
 #include "vpid.h"
+#include "whole.h"
 #include "wrap.h"
 
 #define SIGCANCEL 32 /* nptl's, not in any header */
 
 WRAP(int, pthread_kill, (pthread_t handle, int signal))
 {
+    WHOLE;
     struct thread *stale = vpid_stale_pthread(handle);
 
     if (!stale)
@@ -24,6 +26,7 @@ WRAP(int, pthread_kill, (pthread_t handle, int signal))
 
 WRAP(int, pthread_sigqueue, (pthread_t handle, int signal, const union sigval value))
 {
+    WHOLE;
     struct thread *stale = vpid_stale_pthread(handle);
     siginfo_t info;
 
@@ -41,6 +44,7 @@ WRAP(int, pthread_sigqueue, (pthread_t handle, int signal, const union sigval va
 /* libc marks the thread, and its own signal goes to the old number in vain: the thread must still be woken. */
 WRAP(int, pthread_cancel, (pthread_t handle))
 {
+    WHOLE;
     struct thread *stale = vpid_stale_pthread(handle);
     int error = REAL(pthread_cancel)(handle);
 

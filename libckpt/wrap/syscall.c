@@ -21,6 +21,7 @@
 #include "redo.h"
 #include "reaped.h"
 #include "vpid.h"
+#include "whole.h"
 #include "wrap.h"
 
 enum { RETURNS = 1, FIRST = 2, SECOND = 4, FIRST_PATH = 8, SECOND_PATH = 16 };
@@ -181,6 +182,11 @@ WRAP(long, syscall, (long number, ...))
         return call_wait4(argument);
     if (number == SYS_waitid)
         return call_waitid(argument);
+    if (number == SYS_getpid)
+        return getpid();
+    if (number == SYS_gettid)
+        return gettid();
+    WHOLE_IF(number == SYS_kill || number == SYS_tkill || number == SYS_tgkill || number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo);
     if (number == SYS_getppid) /* differs in more cases than others: vpid.h */
         return getppid();
     return vpid_active ? call_translated(number, argument) : call(number, argument);
