@@ -152,6 +152,17 @@ kill_program() {
     wait "$PROGRAM"
     status=$?
     [ $status = 137 ] || fail "killed by signal 9, but status $status was reported"
+    local pid # the program's children end a moment later, and only then their connections
+    for pid in $pids; do
+        await "the end of pid $pid" process_gone $pid
+    done
+}
+
+# Not there, or a zombie, which has closed everything.
+process_gone() {
+    local state
+    state=$(sed 's/.*) //; s/ .*//' /proc/$1/stat 2>/dev/null)
+    [ ! "$state" ] || [ "$state" = Z ] || [ "$state" = X ]
 }
 
 at_step() { [ "$(cat "$STEP_DIR/ready" 2>/dev/null)" = "$1" ]; }
