@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -607,8 +608,12 @@ static void test_registers(void)
             char part[50] = "";
             if (register_calls[i].feeds && send(fds[1], part, sizeof part, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
                 CHECK(errno == EPIPE || errno == EAGAIN, "send");
-            /* The number is no constant in this code: only the sample tells which call it is, so it must be waiting. */
+            /* The number is no constant in this code: only the sample tells which call it is, so it must be waiting, and for good: all that was
+             * sent has been taken. */
             struct syscall_sample sample;
+            int queued = 0;
+            while (register_calls[i].feeds && !came_back && ioctl(fds[0], FIONREAD, &queued) == 0 && queued)
+                sched_yield();
             while (!came_back && !(harness_sample(me->thread.real_tid, &sample) && sample.in_syscall))
                 sched_yield();
             interrupt_times(1);
