@@ -134,7 +134,9 @@ says() { dmtcp_command -s 2>/dev/null | grep -qx "[[:space:]]*$1"; }
 # The coordinator counts the program in, and it runs.
 await_running() { await_program "RUNNING=yes from the coordinator (${1:-launch})" says RUNNING=yes; }
 
+# A restarted program may be further than the coordinator, which still waits for others of the set.
 checkpoint() {
+    await "RUNNING=yes from the coordinator (checkpoint)" says RUNNING=yes
     command_done -bc || fail "dmtcp_command -bc: exit code $?: $(tail -n1 "$TEST_TMP/command.err")"
     [ "$(images)" ] || fail "dmtcp_command -bc succeeded, but there is no image"
     local left
