@@ -16,6 +16,7 @@ PLAIN_DIR=$TEST_TMP/plain
 PROGRAM=      # pid of what launch or restart started
 COORDINATOR=  # pid of the coordinator
 mkdir -p "$IMAGES" "$STEP_DIR"
+mkfifo "$TEST_TMP/.pause"
 export STEP_DIR DMTCP_CHECKPOINT_DIR=$IMAGES
 
 # What was there when it went wrong; the runner adds *.log, *.out and *.err of TEST_TMP by itself.
@@ -54,13 +55,22 @@ need() {
 
 ended() { ! kill -0 "$1" 2>/dev/null; }
 
+# A hundredth of a second. What is called all the time here starts no process: on virtual machines a fork is what costs most.
+pause() { read -rt 0.01 <>"$TEST_TMP/.pause"; }
+
+# first_line VARIABLE FILE
+first_line() {
+    printf -v "$1" ""
+    [ ! -r "$2" ] || read -r "${1?}" 2>/dev/null <"$2" || [ "${!1}" ]
+}
+
 # await WHAT COMMAND...: until COMMAND succeeds.
 await() {
     local what=$1 end=$((SECONDS + AWAIT_SECONDS))
     shift
     until "$@"; do
         [ $SECONDS -le $end ] || fail "waited $AWAIT_SECONDS s for $what"
-        sleep 0.01
+        pause
     done
 }
 
@@ -76,7 +86,7 @@ await_program() {
             fail "the program ended (status $status) before $what; it said: $(cat program.err restart.err 2>/dev/null | tail -n1)"
         fi
         [ $SECONDS -le $end ] || fail "waited $AWAIT_SECONDS s for $what"
-        sleep 0.01
+        pause
     done
 }
 
@@ -97,7 +107,12 @@ launch() {
     PROGRAM=$!
 }
 
-images() { ls "$IMAGES"/ckpt_*.dmtcp "$IMAGES"/ckpt_*/ckpt_*.dmtcp 2>/dev/null; }
+images() {
+    local image
+    for image in "$IMAGES"/ckpt_*.dmtcp "$IMAGES"/ckpt_*/ckpt_*.dmtcp; do
+        [ ! -f "$image" ] || echo "$image"
+    done
+}
 
 # restart [OPTION...]: all images there are.
 restart() {
@@ -108,28 +123,40 @@ restart() {
 }
 
 pids_below() {
-    local pid
-    for pid in $(cat /proc/${1:-none}/task/*/children 2>/dev/null); do
-        echo "$pid"
-        pids_below "$pid"
+    local pid children file
+    for file in /proc/"${1:-none}"/task/*/children; do
+        first_line children "$file"
+        for pid in $children; do
+            echo "$pid"
+            pids_below "$pid"
+        done
     done
 }
 
 # The pids of the program itself: dmtcp_launch becomes the program, dmtcp_restart may stay as its parent.
 program_pids() {
-    local pid
+    local pid name
     for pid in $PROGRAM $(pids_below "$PROGRAM"); do
-        case $(cat /proc/$pid/comm 2>/dev/null) in
+        first_line name /proc/$pid/comm
+        case $name in
         dmtcp_launch | dmtcp_restart | "") ;;
         *) echo "$pid" ;;
         esac
     done
 }
-program_pid() { program_pids | head -n1; }
+program_pid() {
+    local pids
+    pids=$(program_pids)
+    echo "${pids%%$'\n'*}"
+}
 
 command_done() { timeout 60 dmtcp_command "$@" >"$TEST_TMP/command.out" 2>"$TEST_TMP/command.err"; }
 
-says() { dmtcp_command -s 2>/dev/null | grep -qx "[[:space:]]*$1"; }
+says() {
+    local status
+    status=$(dmtcp_command -s 2>/dev/null)
+    [[ $status =~ (^|$'\n')[[:space:]]*$1($|$'\n') ]]
+}
 
 # The coordinator counts the program in, and it runs.
 await_running() { await_program "RUNNING=yes from the coordinator (${1:-launch})" says RUNNING=yes; }
@@ -140,8 +167,9 @@ checkpoint() {
     command_done -bc || fail "dmtcp_command -bc: exit code $?: $(tail -n1 "$TEST_TMP/command.err")"
     [ "$(images)" ] || fail "dmtcp_command -bc succeeded, but there is no image"
     local left
-    left=$(find "$IMAGES" -name '*.temp*')
-    [ ! "$left" ] || fail "a temporary file is left after a checkpoint: $left"
+    for left in "$IMAGES"/*.temp* "$IMAGES"/*/*.temp*; do
+        [ ! -e "$left" ] || fail "a temporary file is left after a checkpoint: $left"
+    done
 }
 
 # kill -9, and the status that the one who started it sees.
@@ -163,11 +191,17 @@ kill_program() {
 # Not there, or a zombie, which has closed everything.
 process_gone() {
     local state
-    state=$(sed 's/.*) //; s/ .*//' /proc/$1/stat 2>/dev/null)
+    first_line state /proc/$1/stat
+    state=${state##*) }
+    state=${state%% *}
     [ ! "$state" ] || [ "$state" = Z ] || [ "$state" = X ]
 }
 
-at_step() { [ "$(cat "$STEP_DIR/ready" 2>/dev/null)" = "$1" ]; }
+at_step() {
+    local step
+    first_line step "$STEP_DIR/ready"
+    [ "$step" = "$1" ]
+}
 await_step() { await_program "step $1 ($2)" at_step "$1"; }
 go() { : >"$STEP_DIR/go.$1"; }
 
