@@ -1,6 +1,6 @@
 #!/bin/bash
 # Every call of signal(7)'s two lists, over checkpoints; without descriptors of kinds that are refused so far.
-# variants: root unpriv
+# variants: root unpriv raw
 # limit: 120
 . "$TESTS/lib.sh"
 . "$TESTS/live/blocked_calls.bash"

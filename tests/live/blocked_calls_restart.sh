@@ -1,6 +1,6 @@
 #!/bin/bash
 # Those whose objects come back, over restarts too.
-# variants: root unpriv
+# variants: root unpriv raw
 # limit: 120
 . "$TESTS/lib.sh"
 . "$TESTS/live/blocked_calls.bash"

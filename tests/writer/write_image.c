@@ -37,7 +37,7 @@ static bool kill_self, discard;
 
 /* Between the checkpoint thread and the main thread. */
 static uint32_t resumed, ended;
-static uint64_t pause_ns, write_ns;
+static uint64_t pause_ns, write_ns, brk_at_snapshot;
 static char problem[SNAPSHOT_PROBLEM_MAX];
 static struct snapshot_result result;
 static int descriptor_seen;
@@ -83,6 +83,7 @@ static int checkpoint_thread(void *argument)
         .entry = (uint64_t)checkpoint_thread, .process_record = &process, .host_name = "host", .program_name = "write_image", .tids = tids,
         .tid_count = 3, .descriptors = "0 file /dev/null\n", .libc_name = "glibc",
     };
+    brk_at_snapshot = (uint64_t)sbrk(0);
     uint64_t start = sys_now_ns(CLOCK_MONOTONIC);
     struct snapshot *snapshot = snapshot_start(&request, problem);
 
@@ -255,7 +256,7 @@ static void check_records(const struct image *image)
         clock |= !strcmp(symbol[i].name, "__vdso_clock_gettime") && symbol[i].offset > 0;
     if (!clock)
         complain("no vDSO symbols");
-    if (image->mm->brk != (uint64_t)sbrk(0) || !image->mm->auxv_size || !strstr(image_string(image, image->mm->exe_name), "write_image"))
+    if (image->mm->brk != brk_at_snapshot || !image->mm->auxv_size || !strstr(image_string(image, image->mm->exe_name), "write_image"))
         complain("the memory record is wrong");
     if (!image_record(image, IMAGE_REC_THREADS, 0, &size) || size != 12)
         complain("the threads record is wrong");
