@@ -184,6 +184,32 @@ static const struct candidate *newest(const struct candidates *candidates)
     return best;
 }
 
+/* Processes that ended between two checkpoints leave images that `ckpt_*.dmtcp` matches. Where the newest set is complete without them they are
+ * left out; otherwise something is amiss, and choose() says what. */
+static void leave_out_older(struct candidates *candidates, const struct image_header *set)
+{
+    size_t members = 0, kept = 0;
+    const char *first = NULL;
+
+    for (size_t i = 0; i < candidates->count; i++)
+        members += belongs(&candidates->list[i].final, set) || belongs(&candidates->list[i].temporary, set);
+    if (members != set->processes || members == candidates->count)
+        return;
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct candidate *c = &candidates->list[i];
+        if (belongs(&c->final, set) || belongs(&c->temporary, set)) {
+            candidates->list[kept++] = *c;
+            continue;
+        }
+        first = first ? first : c->path;
+        forget(&c->final);
+        forget(&c->temporary);
+    }
+    note("%zu image%s of earlier checkpoints left out: %s%s", candidates->count - kept, candidates->count - kept == 1 ? "" : "s", first,
+         candidates->count - kept == 1 ? "" : " …");
+    candidates->count = kept;
+}
+
 static const struct image_header *chosen(const struct set_image *image)
 {
     return &image->image.header;
@@ -317,7 +343,6 @@ static void check_processor(const struct set_image *image)
 void image_set_load(struct image_set *set, char **paths, int count, const char *restart_dir, bool strict, bool others_join)
 {
     struct candidates candidates = {0};
-    const struct candidate *reference;
     struct image_header header;
     char left_out[PATH_MAX] = "", problem[IMAGE_PROBLEM_MAX] = "";
     size_t reference_at;
@@ -326,9 +351,9 @@ void image_set_load(struct image_set *set, char **paths, int count, const char *
         add(&candidates, paths[i]);
     if (restart_dir)
         add_directory(&candidates, restart_dir);
-    reference = newest(&candidates);
-    reference_at = (size_t)(reference - candidates.list);
-    header = reference->final.header;
+    header = newest(&candidates)->final.header;
+    leave_out_older(&candidates, &header);
+    reference_at = (size_t)(newest(&candidates) - candidates.list);
     if (candidates.count < header.processes)
         for (size_t i = 0, given = candidates.count; i < given; i++)
             look_beside(&candidates, &header, candidates.list[i].path, left_out, sizeof left_out);

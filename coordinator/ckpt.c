@@ -15,6 +15,7 @@
 #include "restart.h"
 #include "script.h"
 #include "set.h"
+#include "superseded.h"
 #include "stopped.h"
 
 enum { PROGRESS_MS = 100 }; /* between two messages about progress */
@@ -264,6 +265,8 @@ static void finish(void)
     const char *reason = commit_problem ? commit_problem : problem;
 
     computation.generation = set_generation();
+    if (!commit_problem)
+        superseded_committed();
     kv_write();
     if (reason)
         warn("checkpoint %u is complete, but %s", set_generation(), reason);
@@ -291,6 +294,7 @@ static void enter_commit(void)
     struct worker *worker;
 
     script = script_compose(&departed, departed_count);
+    superseded_next(&departed);
     set_enter(PHASE_COMMIT, NULL);
     commit_departed();
     LIST_EACH(worker, set_members(), struct worker, member_link)

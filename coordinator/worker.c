@@ -92,8 +92,12 @@ void computation_adopt(const struct upid *name, uint32_t generation)
     computation.generation = computation.attempt = generation;
 }
 
+/* The last one: a process that becomes another program by exec, or finds us again, goes on with its numbers. */
+static struct computation ended;
+
 static void computation_end(void)
 {
+    ended = computation;
     kv_clear();
     traces_of_ended(&computation.name);
     computation = (struct computation){0};
@@ -190,6 +194,8 @@ static void adopt_identity(const struct proto_join *join)
 {
     if (is_none(&computation.name))
         computation.name = is_none(&join->computation) ? join->process : join->computation;
+    if (is_same(&ended.name, &computation.name) && ended.attempt > computation.attempt)
+        computation = ended;
     if (join->generation > computation.generation)
         computation.generation = join->generation;
     if (computation.generation > computation.attempt)

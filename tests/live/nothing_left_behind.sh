@@ -16,5 +16,5 @@ await_step 2 "it goes on"
 finish
 await "the coordinator's end, which removes its port file" test ! -e port
 dmtcp_command -s >/dev/null 2>&1 && fail "the coordinator still answers"
-left=$(find "$TEST_TMP" -mindepth 1 \( -type f -o -type l -o -type s -o -type p \) -printf '%P\n' | grep -vE '^(images/ckpt_[^/]*\.dmtcp|images/dmtcp_restart_script[^/]*\.sh|step/.*|program\.(out|err)|command\.(out|err)|coordinator\.(out|log)|dmtcp_restart_script[^/]*\.sh)$')
+left=$(find "$TEST_TMP" -mindepth 1 \( -type f -o -type l -o -type s -o -type p \) -printf '%P\n' | grep -vE '^(images/ckpt_[^/]*\.dmtcp|images/dmtcp_restart_script[^/]*\.sh|step/.*|\.pause|program\.(out|err)|command\.(out|err)|coordinator\.(out|log)|dmtcp_restart_script[^/]*\.sh)$')
 [ ! "$left" ] || fail "left behind: $left"

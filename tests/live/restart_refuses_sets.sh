@@ -57,3 +57,12 @@ craft ckpt_b.dmtcp pid=2 processes=2 generation=1
 craft ckpt_a.dmtcp.temp pid=1 processes=2 generation=2
 craft whole pid=2 processes=2 generation=2 && head -c 5000 whole >ckpt_b.dmtcp.temp && rm whole
 refused 100 "$good" dmtcp_restart --join ckpt_*.dmtcp
+
+# A process that ended before the newest checkpoint has left an image that the pattern matches: not of the set, and not in its way.
+mkdir ../left && cd ../left || exit
+craft ckpt_a.dmtcp pid=1 processes=2 generation=3
+craft ckpt_b.dmtcp pid=2 processes=2 generation=3
+craft ckpt_c.dmtcp pid=3 processes=3 generation=2
+refused 100 "$good" dmtcp_restart -q --join ckpt_*.dmtcp
+DMTCP_LOG_LEVEL=2 dmtcp_restart --join ckpt_*.dmtcp 2>&1 | grep -q '1 image of earlier checkpoints left out: ckpt_c.dmtcp' ||
+    fail "what was left out is not named: $(dmtcp_restart --join ckpt_*.dmtcp 2>&1)"
