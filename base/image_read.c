@@ -520,6 +520,15 @@ static int record_is_sound(const struct image *image, uint32_t type, const void 
         return 1;
     }
     case IMAGE_REC_PTYS: return size % sizeof(struct image_pty) == 0;
+    case IMAGE_REC_OBJECTS: {
+        const struct image_object *object = payload;
+        if (size % sizeof *object)
+            return 0;
+        for (uint32_t i = 0; i < size / sizeof *object; i++)
+            if (object[i].name >= image->strings_size || (object[i].huge_page_size & (object[i].huge_page_size - 1)))
+                return 0;
+        return 1;
+    }
     case IMAGE_REC_ZOMBIES: {
         const struct image_zombie *zombie = payload;
         if (size % sizeof *zombie)

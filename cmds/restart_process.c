@@ -17,6 +17,7 @@
 #include "handoff.h"
 #include "installed.h"
 #include "loader_place.h"
+#include "shared_memory.h"
 #include "str.h"
 #include "sys.h"
 #include "terminals.h"
@@ -92,21 +93,12 @@ static _Noreturn void become(int loader, struct handoff *handoff, int handoff_fd
     _exit((int)handoff->fail_rc);
 }
 
-/* The objects that this image has mappings of stay open for the loader. */
+/* The objects that this image has mappings or descriptors of stay open for the loader and libckpt. */
 static void pass_shared(struct handoff *handoff, const struct restart_process *request)
 {
-    const struct image *image = &request->image->image;
-
-    for (size_t i = 0; i < request->shared_count; i++) {
-        const struct handoff_shared *shared = &request->shared[i];
-
-        for (size_t s = 0; s < image->segment_count; s++)
-            if (image->segments[s].kind == IMAGE_SHARED && image->segments[s].device == shared->device &&
-                image->segments[s].inode == shared->inode) {
-                handoff->shared[handoff->shared_count++] = *shared;
-                break;
-            }
-    }
+    for (size_t i = 0; i < request->shared_count; i++)
+        if (shared_memory_concerns(&request->image->image, &request->shared[i]))
+            handoff->shared[handoff->shared_count++] = request->shared[i];
 }
 
 void restart_process_check(const struct restart_process *request)

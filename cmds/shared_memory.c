@@ -1,96 +1,113 @@
 #include "shared_memory.h"
 
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "die.h"
-#include "str.h"
-
-#ifndef MFD_HUGE_SHIFT
-#define MFD_HUGE_SHIFT 26
-#endif
+#include "fmt.h"
+#include "object.h"
 
 static struct handoff_shared objects[HANDOFF_SHARED_MAX];
 static size_t object_count;
 
-static bool same(const struct image_segment *a, const struct image_segment *b)
-{
-    return a->kind == IMAGE_SHARED && b->kind == IMAGE_SHARED && a->device == b->device && a->inode == b->inode;
-}
-
-static bool is_made(const struct image_segment *segment)
+static bool is_made(uint64_t device, uint64_t inode)
 {
     for (size_t i = 0; i < object_count; i++)
-        if (objects[i].device == segment->device && objects[i].inode == segment->inode)
+        if (objects[i].device == device && objects[i].inode == inode)
             return true;
     return false;
 }
 
-/* The size of the object in all images from `first` on; *images counts them. */
-static uint64_t size_in(const struct image_set *set, size_t first, const struct image_segment *segment, unsigned *images)
-{
-    uint64_t size = 0;
+struct wanted {
+    uint64_t device, inode, size;
+    const char *name;
+    uint32_t huge_page_size;
+    unsigned images;
+};
 
-    *images = 0;
+/* What the images from `first` on know of the object. */
+static void look(const struct image_set *set, size_t first, struct wanted *wanted)
+{
     for (size_t i = first; i < set->count; i++) {
         const struct image *image = &set->images[i].image;
+        uint32_t size;
+        const struct image_object *held = image_record(image, IMAGE_REC_OBJECTS, 0, &size);
         bool found = false;
 
         for (size_t s = 0; s < image->segment_count; s++) {
-            const struct image_segment *other = &image->segments[s];
-            uint64_t end = other->offset + (other->end - other->start);
+            const struct image_segment *segment = &image->segments[s];
+            uint64_t end = segment->offset + (segment->end - segment->start);
 
-            if (!same(segment, other))
+            if (segment->kind != IMAGE_SHARED || segment->device != wanted->device || segment->inode != wanted->inode)
                 continue;
             found = true;
-            if (end > size)
-                size = end;
-            if (other->file_size > size)
-                size = other->file_size;
+            if (end > wanted->size)
+                wanted->size = end;
+            if (segment->file_size > wanted->size)
+                wanted->size = segment->file_size;
+            if (segment->vm_flags & IMAGE_VM_HUGETLB)
+                wanted->huge_page_size = segment->huge_page_size;
+            wanted->name = image_string(image, segment->name);
         }
-        *images += found;
+        for (uint32_t k = 0; held && k < size / sizeof *held; k++) {
+            if (held[k].device != wanted->device || held[k].inode != wanted->inode)
+                continue;
+            found = true;
+            if (held[k].size > wanted->size)
+                wanted->size = held[k].size;
+            wanted->huge_page_size = held[k].huge_page_size;
+            wanted->name = image_string(image, held[k].name);
+        }
+        wanted->images += found;
     }
-    return size;
 }
 
-static void make(const struct set_image *image, const struct image_segment *segment, uint64_t size)
+static void make(const struct image_set *set, size_t first, uint64_t device, uint64_t inode)
 {
-    const char *name = image_string(&image->image, segment->name), *memfd = str_after(name, "/memfd:");
-    char short_name[240]; /* memfd_create(2): 249 at most */
-    int fd = -1;
+    struct wanted wanted = {.device = device, .inode = inode, .name = ""};
+    const char *path = set->images[first].path;
+    bool huge;
 
+    if (is_made(device, inode))
+        return;
+    look(set, first, &wanted);
+    if (wanted.images < 2)
+        return;
     if (object_count == HANDOFF_SHARED_MAX)
-        die(FAIL_TOOL, "%s: its set has more than %d shared memory objects", image->path, HANDOFF_SHARED_MAX);
-    str_copy(short_name, sizeof short_name, memfd ? memfd : str_base(name));
-    if (segment->vm_flags & IMAGE_VM_HUGETLB && segment->huge_page_size) {
-        fd = memfd_create(short_name, MFD_CLOEXEC | MFD_HUGETLB | (unsigned)__builtin_ctz(segment->huge_page_size) << MFD_HUGE_SHIFT);
-        if (fd < 0)
-            warn("%s: no huge pages for shared memory (%lu bytes), made of normal pages: %m", image->path, (unsigned long)size);
-    }
+        die(FAIL_TOOL, "%s: its set has more than %d shared memory objects", path, HANDOFF_SHARED_MAX);
+    long fd = object_make(wanted.name, wanted.huge_page_size, wanted.size, &huge);
     if (fd < 0)
-        fd = memfd_create(short_name, MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, (off_t)size))
-        die(FAIL_TOOL, "%s: shared memory of %lu bytes: %m", image->path, (unsigned long)size);
-    objects[object_count++] = (struct handoff_shared){.device = segment->device, .inode = segment->inode, .fd = fd};
+        die(FAIL_TOOL, "%s: shared memory of %lu bytes: %s", path, (unsigned long)wanted.size, fmt_error((int)fd));
+    if (wanted.huge_page_size && !huge)
+        warn("%s: no huge pages for shared memory (%lu bytes), made of normal pages", path, (unsigned long)wanted.size);
+    objects[object_count++] = (struct handoff_shared){.device = device, .inode = inode, .fd = (int)fd};
 }
 
 const struct handoff_shared *shared_memory_make(const struct image_set *set, size_t *count)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct image *image = &set->images[i].image;
+        uint32_t size;
+        const struct image_object *held = image_record(image, IMAGE_REC_OBJECTS, 0, &size);
 
-        for (size_t s = 0; s < image->segment_count; s++) {
-            unsigned images;
-            uint64_t size;
-
-            if (image->segments[s].kind != IMAGE_SHARED || is_made(&image->segments[s]))
-                continue;
-            size = size_in(set, i, &image->segments[s], &images);
-            if (images > 1)
-                make(&set->images[i], &image->segments[s], size);
-        }
+        for (size_t s = 0; s < image->segment_count; s++)
+            if (image->segments[s].kind == IMAGE_SHARED)
+                make(set, i, image->segments[s].device, image->segments[s].inode);
+        for (uint32_t k = 0; held && k < size / sizeof *held; k++)
+            make(set, i, held[k].device, held[k].inode);
     }
     *count = object_count;
     return objects;
+}
+
+bool shared_memory_concerns(const struct image *image, const struct handoff_shared *object)
+{
+    uint32_t size;
+    const struct image_object *held = image_record(image, IMAGE_REC_OBJECTS, 0, &size);
+
+    for (size_t s = 0; s < image->segment_count; s++)
+        if (image->segments[s].kind == IMAGE_SHARED && image->segments[s].device == object->device &&
+            image->segments[s].inode == object->inode)
+            return true;
+    for (uint32_t k = 0; held && k < size / sizeof *held; k++)
+        if (held[k].device == object->device && held[k].inode == object->inode)
+            return true;
+    return false;
 }

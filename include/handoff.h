@@ -22,10 +22,11 @@ enum {
     HANDOFF_FOREGROUND = 1u << 5, /* dmtcp_restart: before the program runs, its group becomes the terminal's foreground group, if dmtcp_restart's is */
 };
 
-/* Shared memory that several images have mappings of: an object for all of them, made by dmtcp_restart. */
+/* Shared memory that several images have mappings or descriptors of: an object for all of them, made by dmtcp_restart. The loader adds those of
+ * one image that has both. */
 struct handoff_shared {
     uint64_t device, inode; /* as in image_segment */
-    int32_t fd; /* the loader closes it */
+    int32_t fd; /* libckpt closes it */
     uint32_t unused;
 };
 #define HANDOFF_SHARED_MAX 512

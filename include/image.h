@@ -139,6 +139,7 @@ enum image_record_type {
     IMAGE_REC_GUARDS = 6, /* struct image_guard, repeated: MADV_GUARD_INSTALL regions */
     IMAGE_REC_ZOMBIES = 8, /* struct image_zombie, repeated: children that have ended and are not waited for yet */
     IMAGE_REC_PTYS = 9, /* struct image_pty, repeated: pseudo terminals whose master the process has */
+    IMAGE_REC_OBJECTS = 16, /* struct image_object, repeated: files and memory without a name that descriptors of the process hold */
     IMAGE_REC_DESCRIPTORS = 7 | IMAGE_RECORD_OPTIONAL, /* text, a line a descriptor: "3 file /path"; for people */
 };
 
@@ -165,6 +166,15 @@ enum {
     IMAGE_PROCESS_TERMINAL = 1u << 1, /* it had a controlling terminal */
     IMAGE_PROCESS_STOPPED = 1u << 2, /* by SIGSTOP, SIGTSTP … when the checkpoint began */
 };
+
+/* Where a mapping (IMAGE_SHARED) has the same device and inode, here or in another image of the set, both are one object. */
+struct image_object {
+    uint64_t device, inode;
+    uint64_t size; /* bytes */
+    uint32_t name; /* in STRINGS; "/memfd:x", or the path that it had */
+    uint32_t huge_page_size; /* bytes; 0: not of huge pages */
+};
+_Static_assert(sizeof(struct image_object) == 32, "file format");
 
 struct image_zombie {
     uint32_t pid, pgid, sid; /* virtual */

@@ -10,6 +10,7 @@
 #include "pages.h"
 #include "scratch.h"
 
+struct fd_object;
 struct snapshot;
 
 enum {
@@ -45,6 +46,7 @@ struct run {
 
 struct plan {
     struct snapshot *snapshot;
+    const struct fd_object *objects; /* shared memory that there are descriptors of */
     struct scratch_array segments; /* struct segment */
     struct scratch_array runs; /* struct run */
     struct scratch_array strings;

@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <sys/utsname.h>
 
+#include "fd/object_list.h"
 #include "fmt.h"
 #include "str.h"
 #include "sys.h"
@@ -165,6 +166,25 @@ static long add_conf(struct engine *engine, struct scratch_array *records)
     return error;
 }
 
+static long add_objects(struct engine *engine, struct scratch_array *records)
+{
+    struct scratch_array list = {0};
+    long error = 0;
+
+    for (const struct fd_object *object = engine->request->objects; object && !error; object = object->next) {
+        long name = plan_string(&engine->plan, object->name);
+        struct image_object *to = scratch_append(&list, sizeof *to);
+        if (name < 0 || !to)
+            return no_memory(engine);
+        *to = (struct image_object){.device = object->device, .inode = object->inode, .size = object->size, .name = (uint32_t)name,
+                                    .huge_page_size = object->huge_page_size};
+    }
+    if (list.used)
+        error = add(engine, records, IMAGE_REC_OBJECTS, list.memory, list.used);
+    scratch_free(&list);
+    return error;
+}
+
 long records_build(struct engine *engine, struct scratch_array *records)
 {
     const struct snapshot_request *request = engine->request;
@@ -173,6 +193,7 @@ long records_build(struct engine *engine, struct scratch_array *records)
 
     if ((error = add_process(engine, records)) || (error = add_mm(engine, records)) || (error = add_vdso(engine, records)) ||
         (error = add_conf(engine, records)) ||
+        (error = add_objects(engine, records)) ||
         (error = add(engine, records, IMAGE_REC_THREADS, request->tids, request->tid_count * sizeof *request->tids)) ||
         (error = request->zombie_count
                      ? add(engine, records, IMAGE_REC_ZOMBIES, request->zombies, request->zombie_count * sizeof *request->zombies)

@@ -9,6 +9,7 @@
 
 #include <linux/sysinfo.h>
 
+#include "fd/object_list.h"
 #include "fmt.h"
 #include "str.h"
 #include "sys.h"
@@ -67,14 +68,24 @@ static long save_stretch(struct shared *shared, uint64_t from, uint64_t to)
     return 0;
 }
 
-/* Exact, swapped pages included, and quick for memory that is mostly holes; but only privilege may open these links. */
-static long save_by_seeking(struct shared *shared, const struct image_segment *image)
+/* A descriptor of what is mapped: the mapping's own link, which only privilege may open, or the program's. */
+static long open_mapped(const struct plan *plan, const struct image_segment *image)
 {
     char path[80];
-    long error = 0;
 
     fmt(path, sizeof path, "/proc/self/map_files/%lx-%lx", image->start, image->end);
     long fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    for (const struct fd_object *object = plan->objects; object && fd < 0; object = object->next)
+        if (object->device == image->device && object->inode == image->inode)
+            fd = sys_open(object->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    return fd;
+}
+
+/* Exact, swapped pages included, and quick for memory that is mostly holes; but not always permitted. */
+static long save_by_seeking(struct shared *shared, const struct image_segment *image)
+{
+    long fd = open_mapped(shared->plan, image), error = 0;
+
     if (fd < 0)
         return -ENOSYS;
     uint64_t size = image->end - image->start;
@@ -109,9 +120,24 @@ static long mark_present(void *arg, uint64_t from, uint64_t to, unsigned state)
     return 0;
 }
 
+/* An unlinked file of a disk: pages that are not in the page cache lie there. */
+static bool on_disk(const struct plan *plan, const struct segment *segment)
+{
+    const char *name = (char *)plan->strings.memory + segment->image.name;
+    uint64_t statfs[15]; /* f_type first */
+    char directory[4096];
+    size_t length = (size_t)(str_base(name) - name);
+
+    if (name[0] != '/' || length < 2 || length > sizeof directory || str_after(name, "/memfd:") || str_equal(name, "/dev/zero"))
+        return false;
+    str_copy(directory, length, name);
+    return syscall3(__NR_statfs, (long)directory, (long)statfs, 0) == 0 && statfs[0] != 0x01021994 /* TMPFS_MAGIC */;
+}
+
 /* What is in the page cache, by mincore(2), and what the parent has in its page tables (huge pages show only there). */
 static long save_by_asking(struct shared *shared, const struct segment *segment, const struct pages *parent)
 {
+    bool all = segment->flags & SEGMENT_SWAPPED || on_disk(shared->plan, segment);
     long error = 0;
 
     for (uint64_t at = segment->image.start; at < segment->image.end && !error;) {
@@ -119,8 +145,8 @@ static long save_by_asking(struct shared *shared, const struct segment *segment,
         uint64_t from = at;
 
         shared->window = at;
-        memset(shared->present, segment->flags & SEGMENT_SWAPPED, (end - at) / PAGE_SIZE);
-        if (!(segment->flags & SEGMENT_SWAPPED)) {
+        memset(shared->present, all, (end - at) / PAGE_SIZE);
+        if (!all) {
             if ((error = syscall3(__NR_mincore, (long)at, (long)(end - at), (long)shared->present)) ||
                 (error = pages_find(parent, at, end, mark_present, shared)))
                 return snapshot_fail(shared->plan->snapshot, error, "find the pages of the program's shared memory: %e", (int)error);

@@ -12,6 +12,8 @@
 
 #define SNAPSHOT_PROBLEM_MAX 512
 
+struct fd_object;
+
 struct snapshot_request {
     const char *path; /* final name, absolute; the file is written as <path>.temp */
     const struct conf *conf; /* gzip, gzip_level, snapshot, fsync, disabled */
@@ -26,6 +28,7 @@ struct snapshot_request {
     const char *descriptors; /* text for IMAGE_REC_DESCRIPTORS, or NULL */
     const struct image_pty *ptys;
     uint32_t pty_count;
+    const struct fd_object *objects; /* first of the list, or NULL */
     const struct image_zombie *zombies;
     uint32_t zombie_count;
     const char *libc_name; /* "glibc 2.36", or NULL */

@@ -11,6 +11,7 @@
 #include "context.h"
 #include "coord.h"
 #include "fd/fd.h"
+#include "fd/object_list.h"
 #include "feature.h"
 #include "fmt.h"
 #include "follow.h"
@@ -143,6 +144,7 @@ static long phase_snapshot(void)
     resource_describe(&process);
     request.process_record = &process;
     request.descriptors = fd_description();
+    request.objects = fd_objects();
     request.ptys = fd_ptys(&request.pty_count);
     request.zombies = resource_zombies(&request.zombie_count);
     request.tids = resource_tids(&request.tid_count);

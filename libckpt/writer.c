@@ -351,6 +351,7 @@ static long prepare_and_write(struct engine *engine)
     long error;
 
     plan->snapshot = engine->snapshot;
+    plan->objects = engine->request->objects;
     plan->live = engine->in_place;
     if (!engine->in_place) {
         long pagemap = sys_open("/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC, 0);

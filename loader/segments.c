@@ -4,16 +4,13 @@
  * zeros, not the image's bytes, and a truncated image must not mean SIGBUS. */
 #include "fmt.h"
 #include "loader.h"
+#include "object.h"
 
 #include <linux/prctl.h>
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
-#ifndef MFD_HUGE_SHIFT
-#define MFD_HUGE_SHIFT 26
-#endif
-
 #define RW (PROT_READ | PROT_WRITE)
 
 static const struct image_segment *segment(size_t i)
@@ -147,38 +144,35 @@ static bool same_object(const struct image_segment *a, const struct image_segmen
     return b->kind == IMAGE_SHARED && a->device == b->device && a->inode == b->inode;
 }
 
-static const char *object_name(const struct image_segment *s)
+static const struct image_object *held_object(const struct image_segment *s)
 {
-    const char *name = image_string(&loader.image, s->name), *memfd = str_after(name, "/memfd:");
+    uint32_t size;
+    const struct image_object *object = image_record(&loader.image, IMAGE_REC_OBJECTS, 0, &size);
 
-    return memfd ? memfd : str_base(name);
+    for (uint32_t i = 0; object && i < size / sizeof *object; i++)
+        if (object[i].device == s->device && object[i].inode == s->inode)
+            return &object[i];
+    return NULL;
 }
 
 /* The object for the memory that `s` is a mapping of: dmtcp_restart's, where several processes of the set have it (each loads the same
- * contents into it), otherwise a new one of `size` bytes. */
-static long open_object(const struct image_segment *s, uint64_t size)
+ * contents into it), otherwise a new one of `size` bytes. *kept: libckpt, which makes descriptors of it, closes it. */
+static long open_object(const struct image_segment *s, uint64_t size, bool *kept)
 {
-    char name[240]; /* memfd_create(2): 249 at most */
-    long fd = -ENOMEM, error;
+    const struct image_object *held = held_object(s);
+    struct handoff *handoff = &loader.handoff;
+    bool huge;
 
-    for (uint32_t i = 0; i < loader.handoff.shared_count; i++)
-        if (loader.handoff.shared[i].device == s->device && loader.handoff.shared[i].inode == s->inode)
-            return loader.handoff.shared[i].fd;
-    str_copy(name, sizeof name, object_name(s));
-    if (huge_shift(s)) {
-        fd = syscall3(__NR_memfd_create, (long)name, MFD_CLOEXEC | MFD_HUGETLB | huge_shift(s) << MFD_HUGE_SHIFT, 0);
-        if (fd < 0)
-            warn("no huge pages for shared memory (%lu bytes), made of normal pages: %e", size, (int)fd);
-    }
-    if (fd < 0)
-        fd = syscall3(__NR_memfd_create, (long)name, MFD_CLOEXEC, 0);
-    if (fd < 0)
-        return fd;
-    error = sys_ftruncate((int)fd, size);
-    if (error) {
-        sys_close((int)fd);
-        return error;
-    }
+    *kept = true;
+    for (uint32_t i = 0; i < handoff->shared_count; i++)
+        if (handoff->shared[i].device == s->device && handoff->shared[i].inode == s->inode)
+            return handoff->shared[i].fd;
+    long fd = object_make(image_string(&loader.image, s->name), huge_shift(s) ? s->huge_page_size : 0, size, &huge);
+    if (fd >= 0 && huge_shift(s) && !huge)
+        warn("no huge pages for shared memory (%lu bytes), made of normal pages", size);
+    *kept = fd >= 0 && held && handoff->shared_count < HANDOFF_SHARED_MAX;
+    if (*kept)
+        handoff->shared[handoff->shared_count++] = (struct handoff_shared){.device = s->device, .inode = s->inode, .fd = (int)fd};
     return fd;
 }
 
@@ -187,12 +181,13 @@ static void map_object(size_t first)
 {
     const struct image_segment *f = segment(first);
     uint64_t size = f->file_size;
+    bool kept;
     long fd, error;
 
     for (size_t i = first; i < loader.image.segment_count; i++)
         if (same_object(f, segment(i)) && segment(i)->offset + length(segment(i)) > size)
             size = segment(i)->offset + length(segment(i));
-    fd = open_object(f, size);
+    fd = open_object(f, size, &kept);
     if (fd < 0)
         no_memory(f, fd);
     for (size_t i = first; i < loader.image.segment_count; i++) {
@@ -203,7 +198,8 @@ static void map_object(size_t first)
             no_memory(segment(i), error);
         loader.segment_state[i] |= SEGMENT_MAPPED;
     }
-    sys_close((int)fd);
+    if (!kept)
+        sys_close((int)fd);
 }
 
 static void map_one(size_t i)
@@ -258,11 +254,30 @@ static void restore_name(const struct image_segment *s)
     sys_prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, s->start, length(s), (unsigned long)bare);
 }
 
+/* Mapped for loading it may be made writable at any time, and an object that is sealed against writing must have no such mapping. */
+static void map_read_only(const struct image_segment *s)
+{
+    char path[64];
+
+    for (uint32_t i = 0; i < loader.handoff.shared_count; i++) {
+        if (loader.handoff.shared[i].device != s->device || loader.handoff.shared[i].inode != s->inode)
+            continue;
+        fmt(path, sizeof path, "/proc/self/fd/%d", loader.handoff.shared[i].fd);
+        long fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+        if (fd >= 0) {
+            map(s, (int)s->prot, MAP_SHARED, (int)fd, s->offset);
+            sys_close((int)fd);
+        }
+    }
+}
+
 static void protect_and_advise(size_t i)
 {
     const struct image_segment *s = segment(i);
     long error;
 
+    if (s->kind == IMAGE_SHARED && !(s->vm_flags & IMAGE_VM_MAYWRITE))
+        map_read_only(s);
     if (loader.segment_state[i] & SEGMENT_WRITABLE && s->prot != RW) {
         error = sys_mprotect((void *)s->start, length(s), (int)s->prot);
         if (error)

@@ -299,6 +299,14 @@ bool fd_held(uint64_t device, uint64_t inode)
     return false;
 }
 
+bool fd_lowest_holder(uint64_t device, uint64_t inode)
+{
+    for (const struct holder *holder = holders; holder < own; holder++)
+        if (holds(holder->list, device, inode))
+            return false;
+    return true;
+}
+
 bool fd_other_mode_held(const struct description *d)
 {
     for (unsigned i = 0; i < holder_count; i++) {

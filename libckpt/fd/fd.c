@@ -4,13 +4,14 @@
 #include "arena.h"
 #include "fmt.h"
 #include "library.h"
+#include "object_list.h"
 #include "str.h"
 #include "suspend.h"
 #include "sys.h"
 
 /* Asked in this order: the special before the general. */
 const struct fd_kind *const fd_kinds[] = {
-    &fd_standard, &fd_pty_master, &fd_pty_slave, &fd_terminal, &fd_proc_file, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_fifo, &fd_epoll, &fd_eventfd, &fd_signalfd, &fd_socket_pair,
+    &fd_standard, &fd_pty_master, &fd_pty_slave, &fd_terminal, &fd_proc_file, &fd_memfd, &fd_unlinked, &fd_file, &fd_directory, &fd_device, &fd_pipe, &fd_fifo, &fd_epoll, &fd_eventfd, &fd_signalfd, &fd_socket_pair,
 };
 
 const unsigned fd_kind_count = sizeof fd_kinds / sizeof *fd_kinds;
@@ -176,6 +177,7 @@ long fd_save(char *problem, size_t size)
 {
     long error = fd_gather();
 
+    fd_objects_begin();
     if (error)
         fmt(problem, size, "what its descriptors share with other processes can't be recorded: %e", (int)error);
     /* Foreign ones first: saving looks at both halves of an object. */
@@ -336,7 +338,7 @@ static unsigned keep(int *kept, unsigned count, int fd)
 /* dmtcp_restart's streams and terminals go to numbers that the program does not use, everything else is closed. */
 static long clear_table(struct restore *restore)
 {
-    static int kept[3 + 2 * HANDOFF_PTYS];
+    static int kept[3 + 2 * HANDOFF_PTYS + HANDOFF_SHARED_MAX];
     unsigned count = 0;
 
     for (int fd = 0; fd < 3; fd++)
@@ -347,6 +349,8 @@ static long clear_table(struct restore *restore)
         if (pty->slave >= 0)
             count = keep(kept, count, pty->slave = out_of_the_way(pty->slave));
     }
+    for (uint32_t i = 0; i < lib.handoff.shared_count; i++)
+        count = keep(kept, count, lib.handoff.shared[i].fd = out_of_the_way(lib.handoff.shared[i].fd));
     int next = 0;
     for (unsigned i = 0; i < count; i++) {
         if (next < kept[i])
@@ -414,6 +418,7 @@ static long connect_all(void *argument)
     for (struct description *d = fd_state.descriptions; d && !error; d = d->next)
         if (!d->received && !d->foreign && d->kind->connect)
             error = d->kind->connect(d, restore->problem, restore->size);
+    fd_objects_leave();
     return error;
 }
 

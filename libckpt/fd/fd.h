@@ -114,6 +114,8 @@ long fd_inherited(const struct description *description, int low);
 long fd_lift(long fd, int low);
 /* ELECT: does any process of the computation on this host hold a description of the inode? */
 bool fd_held(uint64_t device, uint64_t inode);
+/* Is none of them lower than this process? */
+bool fd_lowest_holder(uint64_t device, uint64_t inode);
 /* ELECT: with another access mode than this description has? */
 bool fd_other_mode_held(const struct description *description);
 
@@ -124,7 +126,7 @@ void fd_ptys_arrived(void);
 void fd_ptys_leave(void);
 
 extern const struct fd_kind fd_pty_master, fd_pty_slave, fd_signalfd;
-extern const struct fd_kind fd_pty_master, fd_pty_slave;
+extern const struct fd_kind fd_unlinked, fd_memfd;
 extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_fifo, fd_epoll, fd_eventfd, fd_proc_file, fd_socket_pair;
 
 /* --- between the files of this folder --- */

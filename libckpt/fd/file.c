@@ -22,15 +22,6 @@ static bool file_claim(const struct description *d)
     return S_ISREG(d->st.st_mode) && d->link[0] == '/' && !str_after(d->link, "/memfd:") && !str_after(d->link, "/proc/");
 }
 
-static long file_check(const struct description *d, char *problem, size_t size)
-{
-    if (!d->deleted)
-        return 0;
-    fmt(problem, size, "descriptor %d is the deleted file %s, which can't be restored yet; close it before a checkpoint", d->first,
-        d->link);
-    return -EOPNOTSUPP;
-}
-
 /* What the program appended after the checkpoint it will append again: the file goes back to the length it had. */
 static long undo_appends(const struct description *d, int fd, char *problem, size_t size)
 {
@@ -97,6 +88,6 @@ static bool device_claim(const struct description *d)
            (minor_number == 3 || minor_number == 5 || (minor_number >= 7 && minor_number <= 9));
 }
 
-const struct fd_kind fd_file = {.name = "file", .claim = file_claim, .check = file_check, .restore = file_restore};
+const struct fd_kind fd_file = {.name = "file", .claim = file_claim, .restore = file_restore};
 const struct fd_kind fd_directory = {.name = "directory", .claim = directory_claim, .restore = directory_restore};
 const struct fd_kind fd_device = {.name = "device", .claim = device_claim, .restore = open_again};

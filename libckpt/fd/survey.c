@@ -119,18 +119,52 @@ static uint32_t *sort(uint32_t *order, uint32_t *room)
 
 /* --- descriptions --- */
 
+static bool leads_to(const char *path, const struct stat *st)
+{
+    struct stat there;
+
+    return sys_fstatat(AT_FDCWD, path, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+}
+
+/* A file that has lost the name by which it was opened but has another: programs make the second one beside the first. */
+static bool find_other_name(char *link, size_t size, const struct stat *st)
+{
+    char entries[2048] __attribute__((aligned(8)));
+    size_t directory = (size_t)(str_base(link) - link);
+    bool there = false;
+    long n;
+
+    if (S_ISDIR(st->st_mode) || !directory)
+        return false;
+    link[directory - 1] = 0;
+    long fd = sys_open(directory > 1 ? link : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    link[directory - 1] = '/';
+    while (fd >= 0 && !there && (n = sys_getdents((int)fd, entries, sizeof entries)) > 0)
+        for (long at = 0; !there && at < n; at += *(uint16_t *)(void *)(entries + at + 16)) { /* struct linux_dirent64: getdents(2) */
+            if (*(uint64_t *)(void *)(entries + at) != st->st_ino)
+                continue;
+            str_copy(link + directory, size - directory, entries + at + 19);
+            there = leads_to(link, st);
+        }
+    if (fd >= 0)
+        sys_close((int)fd);
+    return there;
+}
+
 static void read_link(struct description *description)
 {
     static const char gone[] = " (deleted)";
-    char path[64], link[4096];
+    char path[64], link[4096 + 256], other[4096 + 256];
 
     fd_link_path(path, sizeof path, description->first);
-    long n = sys_readlink(path, link, sizeof link - 1);
+    long n = sys_readlink(path, link, 4096);
     link[n > 0 ? n : 0] = 0;
-    if (link[0] == '/' && n > (long)sizeof gone && str_equal(link + n - (sizeof gone - 1), gone)) {
-        description->deleted = description->st.st_nlink == 0;
-        if (description->deleted)
-            link[n - (long)(sizeof gone - 1)] = 0;
+    if (link[0] == '/' && n > (long)sizeof gone && str_equal(link + n - (sizeof gone - 1), gone) && !leads_to(link, &description->st)) {
+        link[n - (long)(sizeof gone - 1)] = 0;
+        str_copy(other, sizeof other, link);
+        description->deleted = description->st.st_nlink == 0 || !find_other_name(other, sizeof other, &description->st);
+        if (!description->deleted)
+            str_copy(link, sizeof link, other);
     }
     description->link = arena_string(link);
 }
