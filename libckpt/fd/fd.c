@@ -4,6 +4,7 @@
 #include "arena.h"
 #include "fmt.h"
 #include "library.h"
+#include "lock.h"
 #include "object_list.h"
 #include "str.h"
 #include "suspend.h"
@@ -186,6 +187,8 @@ long fd_save(char *problem, size_t size)
     for (struct description *d = fd_state.descriptions; d && !error; d = d->next)
         if (!d->received && d->kind->save && !(d->foreign && d->kind->adopt))
             error = d->kind->save(d, problem, size);
+    if (!error)
+        error = locks_save(problem, size);
     fd_lists_close();
     if (error && !problem[0])
         fmt(problem, size, "its descriptors can't be recorded: %e", (int)error);
@@ -429,6 +432,8 @@ long fd_connect(int (*poll)(void), char *problem, size_t size)
 
     if (!error)
         error = park_call(suspend_executor(), connect_all, &restore);
+    if (!error)
+        error = locks_restore(problem, size);
     put_limit_back();
     return error;
 }
