@@ -505,8 +505,7 @@ static long claim(struct description *d, char *problem, size_t size)
             own_list->entry[d->index].kind = k;
             return d->kind->check ? d->kind->check(d, problem, size) : 0;
         }
-    fmt(problem, size, "descriptor %d (%s) is of a kind that can't be restored; close it before a checkpoint", d->first, d->link);
-    return -EOPNOTSUPP;
+    return fd_refuse(d, problem, size);
 }
 
 static void find_maker(struct description *d)

@@ -162,6 +162,9 @@ struct fd_entry {
     uint32_t unused;
 };
 
+/* refused.c: says why a description can't be restored, and what to do. -EOPNOTSUPP. */
+long fd_refuse(const struct description *d, char *problem, unsigned long size);
+
 /* elect.c: the last step of SUSPEND; DRAIN: foreign descriptions and receivers; what was published about foreign ones; the lists of others are let
  * go of; after DRAIN, the own one is removed. */
 long fd_publish(uint32_t generation);

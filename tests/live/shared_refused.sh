@@ -12,8 +12,8 @@ start_coordinator
 launch "$B/tests/live/shared_refused"
 await_step 1 "its state is built"
 for round in 1 2; do
-    command_done -bc && fail "a checkpoint of an inotify descriptor was made"
-    grep -q inotify command.err || fail "the reason does not name it: $(cat command.err)"
+    command_done -bc && fail "a checkpoint of a userfaultfd was made"
+    grep -q userfaultfd command.err || fail "the reason does not name it: $(cat command.err)"
     nothing_left
     go $round
     await_step $((round + 1)) "it runs on"
