@@ -19,7 +19,7 @@ static const struct {
     ROW(NUMBER, unique_names), ROW(NUMBER, open_files), ROW(NUMBER, allow_overwrite), ROW(NUMBER, strict),
     ROW(WIDE, host_id),      ROW(NUMBER, had_preload),
     ROW(NUMBER, launch_pid), ROW(NUMBER, launch_group), ROW(NUMBER, launch_session),
-    ROW(NUMBER, seccomp_filters),
+    ROW(WIDE, stream0),      ROW(WIDE, stream1),        ROW(WIDE, stream2),        ROW(NUMBER, seccomp_filters),
 };
 
 void conf_init(struct conf *conf)

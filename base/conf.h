@@ -38,8 +38,15 @@ struct conf {
     uint64_t host_id; /* hash of the host's name, as in upid.host */
     uint32_t had_preload; /* 1: LD_PRELOAD was set by the user */
     uint32_t launch_pid, launch_group, launch_session; /* dmtcp_launch's own, which the program has from it; 0: not known */
+    uint64_t stream0, stream1, stream2; /* conf_stream of the standard descriptors upon the launch, or the restart; 0: a file */
     uint32_t seccomp_filters; /* that were upon the launch, or the restart; a container's */
 };
+
+/* Names a pipe or a socket that somebody else may have the other end of. Never 0. */
+static inline uint64_t conf_stream(uint64_t device, uint64_t inode)
+{
+    return (device * 0x9e3779b97f4a7c15u ^ inode) | 1ull << 63;
+}
 
 /* Defaults of interface.md. */
 void conf_init(struct conf *conf);

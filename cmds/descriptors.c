@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void descriptors_reserve_standard(void)
@@ -14,6 +15,15 @@ void descriptors_reserve_standard(void)
     while (fd >= 0 && fd < 3);
     if (fd >= 3)
         close(fd);
+}
+
+void descriptors_note_standard(struct conf *conf)
+{
+    uint64_t *stream[] = {&conf->stream0, &conf->stream1, &conf->stream2};
+    struct stat status;
+
+    for (int fd = 0; fd < 3; fd++)
+        *stream[fd] = !fstat(fd, &status) && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) ? conf_stream(status.st_dev, status.st_ino) : 0;
 }
 
 void descriptors_close_on_exec(void)

@@ -55,6 +55,7 @@ int main(int argc, char **argv)
     absolute_path(conf.ckpt_dir, sizeof conf.ckpt_dir, ".");
     options_to_conf(&options, &conf);
     conf.seccomp_filters = seccomp_filters();
+    descriptors_note_standard(&conf);
     conf.launch_pid = (uint32_t)getpid();
     conf.launch_group = (uint32_t)getpgrp();
     conf.launch_session = (uint32_t)getsid(0);

@@ -73,6 +73,7 @@ static void conf_for(struct conf *conf, const struct set_image *image, const str
     conf->host_id = found->host_id;
     conf->coord_port = found->coord_port;
     conf->seccomp_filters = seccomp_filters();
+    descriptors_note_standard(conf);
     options_to_conf(options, conf);
 }
 

@@ -17,6 +17,7 @@
 #include "set.h"
 #include "superseded.h"
 #include "stopped.h"
+#include "traces.h"
 
 enum { PROGRESS_MS = 100 }; /* between two messages about progress */
 
@@ -211,6 +212,42 @@ static void commit_departed(void)
     }
 }
 
+/* Those that lost their connection in SUSPEND by calling exec. They join again; without this, the others might be ready before. */
+enum { AWAY_ROOM = 256, AWAY_MS = 2 };
+static uint32_t away[AWAY_ROOM];
+static unsigned away_count;
+
+static void look_for_away(struct timer *timer)
+{
+    unsigned left = 0;
+
+    if (!under_way() || set_phase() != PHASE_SUSPEND) {
+        away_count = 0;
+        return;
+    }
+    for (unsigned i = 0; i < away_count; i++)
+        if (traces_is_in_exec(&computation.name, away[i]))
+            away[left++] = away[i];
+    away_count = left;
+    if (left)
+        timer_after(timer, AWAY_MS * (SECOND_NS / 1000));
+    else {
+        set_hold(false);
+        computation_check();
+    }
+}
+
+static struct timer away_timer = {.expired = look_for_away};
+
+static void note_exec(const struct worker *worker)
+{
+    if (!worker->host->own || away_count == AWAY_ROOM || !traces_is_in_exec(&computation.name, worker->real_pid))
+        return;
+    away[away_count++] = worker->real_pid;
+    set_hold(true);
+    timer_after(&away_timer, AWAY_MS * (SECOND_NS / 1000));
+}
+
 static void lost(struct worker *worker)
 {
     char text[WORKER_TEXT_MAX], reason[WORKER_TEXT_MAX + 64];
@@ -218,6 +255,9 @@ static void lost(struct worker *worker)
     worker_text(worker, text);
     switch (set_phase()) {
     case PHASE_SUSPEND:
+        note_exec(worker);
+        set_remove(worker);
+        break;
     case PHASE_ELECT:
     case PHASE_DRAIN: /* its program has ended, and the set's size is not final yet */
         set_remove(worker);
@@ -259,6 +299,16 @@ static void kill_all(void)
     }
 }
 
+/* They stand still, to be killed (PROTO_CKPT_KILL). */
+static void run_on(void)
+{
+    const struct proto_ckpt_abort abort = {.generation = set_generation()};
+    struct worker *worker;
+
+    LIST_EACH(worker, set_members(), struct worker, member_link)
+        client_send(worker->client, PROTO_CKPT_ABORT, &abort, sizeof abort, NULL, 0);
+}
+
 static void finish(void)
 {
     char *problem = script_write(script);
@@ -275,6 +325,8 @@ static void finish(void)
     if (current.kill && !reason) {
         kill_all();
     } else { /* the set is good all the same, but who wanted to kill the programs had better look first */
+        if (current.kill)
+            run_on();
         reply_all(reason ? PROTO_FAILED : PROTO_DONE, reason ? reason : "");
         clear();
     }
@@ -350,6 +402,7 @@ static void begin(void)
     struct worker *worker;
 
     set_begin(&owner, ++computation.attempt);
+    away_count = 0;
     bytes_done = bytes_total = last_progress_ns = 0;
     current.wanted = true;
     LIST_EACH(worker, worker_list(), struct worker, link)

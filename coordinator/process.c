@@ -41,6 +41,14 @@ uint64_t process_start_time(uint32_t pid)
     return field ? strtoull(field, NULL, 10) : 0;
 }
 
+bool process_lives(uint32_t pid)
+{
+    char text[STAT_MAX];
+    const char *field = stat_field(pid, 3, text);
+
+    return field && *field != 'Z' && *field != 'X';
+}
+
 bool process_is_stopped(uint32_t pid, uint64_t start_time)
 {
     char text[STAT_MAX];

@@ -11,6 +11,9 @@ uint64_t process_start_time(uint32_t pid);
 /* Any signal, with the same care as process_kill. */
 bool process_signal(uint32_t pid, uint64_t start_time, int signal);
 
+/* Is there such a process, and not only as a zombie? */
+bool process_lives(uint32_t pid);
+
 /* Stopped by a signal or a tracer. */
 bool process_is_stopped(uint32_t pid, uint64_t start_time);
 /* Not by a tracer. */

@@ -22,6 +22,7 @@ static struct {
     struct list members;
     uint32_t generation, size, ended;
     enum phase phase;
+    bool held;
     uint64_t deadline_ns;
     struct timer reminder;
 } set = {.members = LIST_EMPTY(set.members), .reminder.expired = reminded};
@@ -83,6 +84,7 @@ void set_end(void)
         list_remove(&worker->member_link);
     timer_clear(&set.reminder);
     set.owner = NULL;
+    set.held = false;
     set.size = set.ended = 0;
     set.phase = PHASE_RUNNING;
 }
@@ -96,8 +98,18 @@ void set_add(struct worker *worker)
 
 static void check_barrier(void)
 {
-    if (set.owner && set.phase != PHASE_LOAD && set.ended == set.size)
+    if (set.owner && !set.held && set.phase != PHASE_LOAD && set.ended == set.size)
         set.owner->passed(set.phase);
+}
+
+static void go_on(void)
+{
+    if (!set.owner || set.held)
+        return;
+    if (!set.size)
+        set.owner->empty();
+    else
+        check_barrier();
 }
 
 void set_remove(struct worker *worker)
@@ -107,10 +119,21 @@ void set_remove(struct worker *worker)
     list_remove(&worker->member_link);
     if (worker->ended == set.phase)
         set.ended--;
-    if (!--set.size)
-        set.owner->empty();
-    else
-        check_barrier();
+    set.size--;
+    go_on();
+}
+
+bool set_held(void)
+{
+    return set.held;
+}
+
+void set_hold(bool hold)
+{
+    if (set.held == hold)
+        return;
+    set.held = hold;
+    go_on();
 }
 
 void set_progress(void)
@@ -180,6 +203,8 @@ const char *set_missing(void)
                                  phase_name(set.phase), *why ? ", " : "", why);
         named++;
     }
+    if (!missing && set.held)
+        snprintf(text + used, sizeof text - used, "a process that is between exec and joining again");
     if (missing > named)
         snprintf(text + used, sizeof text - used, "; and %u more", missing - named);
     return text;

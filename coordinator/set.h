@@ -36,6 +36,10 @@ void set_add(struct worker *worker);
 /* For a worker that is gone: the barrier counts without it. */
 void set_remove(struct worker *worker);
 
+/* As long as it is held, the barrier stays closed, and a set without members is not empty: somebody will join in this phase. */
+void set_hold(bool hold);
+bool set_held(void);
+
 /* The phase begins, with its deadline; set_go also tells the members. Members of whom has_ended (may be NULL) says so have ended it at once. */
 void set_enter(enum phase phase, bool (*has_ended)(const struct worker *worker));
 void set_go(enum phase phase);

@@ -14,33 +14,48 @@
 #include <unistd.h>
 
 #include "msg.h"
+#include "process.h"
 #include "ptable.h"
 
 static char directory[PATH_MAX];
 static char kept[UPID_TEXT_MAX]; /* the computation whose table had to stay; one at a time: a coordinator serves one computation */
 
-static bool is_alive(const struct ptable_entry *entry)
+static bool is_alive(const struct ptable_entry *entry, uint32_t unused)
 {
     return entry->state >= PTABLE_STARTING && entry->state <= PTABLE_EXEC && entry->real > 0 && (!kill(entry->real, 0) || errno == EPERM);
 }
 
-static bool table_is_in_use(const char *path)
+static bool table_has(const char *path, bool (*is_wanted)(const struct ptable_entry *entry, uint32_t pid), uint32_t pid)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    bool used = false;
+    bool found = false;
     struct stat st;
 
     if (fd < 0)
         return false;
     if (!fstat(fd, &st) && st.st_size == (off_t)sizeof(struct ptable)) {
         const struct ptable *table = mmap(NULL, sizeof *table, PROT_READ, MAP_SHARED, fd, 0);
-        for (unsigned i = 0; table != MAP_FAILED && i < table->used && i < PTABLE_ENTRIES && !used; i++)
-            used = is_alive(&table->entry[i]);
+        for (unsigned i = 0; table != MAP_FAILED && i < table->used && i < PTABLE_ENTRIES && !found; i++)
+            found = is_wanted(&table->entry[i], pid);
         if (table != MAP_FAILED)
             munmap((void *)(uintptr_t)table, sizeof *table);
     }
     close(fd);
-    return used;
+    return found;
+}
+
+static bool is_in_exec(const struct ptable_entry *entry, uint32_t pid)
+{
+    return entry->real == (int32_t)pid && (entry->state == PTABLE_EXEC || entry->state == PTABLE_STARTING) && process_lives(pid);
+}
+
+bool traces_is_in_exec(const struct upid *computation, uint32_t real_pid)
+{
+    char id[UPID_TEXT_MAX], path[PATH_MAX + 128];
+
+    upid_text(computation, id);
+    snprintf(path, sizeof path, "%s/" PTABLE_NAME "%s", directory, id);
+    return table_has(path, is_in_exec, real_pid);
 }
 
 /* "descriptors-<computation>-…": libckpt/fd/elect.c. */
@@ -90,7 +105,7 @@ void traces_of_ended(const struct upid *computation)
     if (kept[0] && strcmp(kept, id))
         remove_traces(kept);
     kept[0] = 0;
-    if (table_is_in_use(path))
+    if (table_has(path, is_alive, 0))
         snprintf(kept, sizeof kept, "%s", id);
     else
         remove_traces(id);

@@ -3,10 +3,15 @@
 #ifndef TRACES_H
 #define TRACES_H
 
+#include <stdbool.h>
+
 #include "ident.h"
 
 /* Absolute; kept. What could not be removed yet is removed at exit. */
 void traces_set_directory(const char *tmpdir);
+
+/* Is a process of this host that has lost its connection between exec and joining again? */
+bool traces_is_in_exec(const struct upid *computation, uint32_t real_pid);
 
 /* The computation's last connection has ended. Its table stays while a process in it lives: one that is between exec and joining again. */
 void traces_of_ended(const struct upid *computation);

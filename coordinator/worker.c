@@ -103,6 +103,12 @@ static void computation_end(void)
     computation = (struct computation){0};
 }
 
+void computation_check(void)
+{
+    if (!count && !is_none(&computation.name))
+        computation_end();
+}
+
 /* --- join --- */
 
 struct joining {
@@ -255,8 +261,8 @@ void worker_gone(struct worker *worker)
     free(worker->image);
     free(worker->image_to_be);
     free(worker);
-    if (!count && !restart_current())
-        computation_end();
+    if (!restart_current() && !set_held())
+        computation_check();
     end_worker_gone();
 }
 

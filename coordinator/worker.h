@@ -57,6 +57,9 @@ struct list *worker_list(void); /* by link */
 /* Adopts an identity, for a restart. */
 void computation_adopt(const struct upid *name, uint32_t generation);
 
+/* Ends the computation when no worker of it is left. */
+void computation_check(void);
+
 /* "pid 4711 (python3) on host n2" */
 #define WORKER_TEXT_MAX 512
 const char *worker_text(const struct worker *worker, char text[WORKER_TEXT_MAX]);

@@ -153,7 +153,8 @@ struct proto_reply { /* tail: list: the text; otherwise the reason of a failure,
     uint32_t unused;
 };
 
-enum { PROTO_CKPT_KILL = 1u << 0 /* the processes are killed once the set is committed */ };
+enum { PROTO_CKPT_KILL = 1u << 0 /* the processes are killed once the set is committed: they stand still until KILL, or CKPT_ABORT when it
+                                  * was not as it should be after all */ };
 
 struct proto_ckpt_begin { /* tail: subdirectory for this set's images ("" or "ckpt_<computation>_<generation>") */
     struct upid computation; /* final name of the computation */

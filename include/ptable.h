@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define PTABLE_MAGIC 0x454c424154434f52ull
-#define PTABLE_VERSION 1u
+#define PTABLE_VERSION 2u
 #define PTABLE_ENTRIES 32768u
 /* <tmp dir>/processes-<computation id> */
 #define PTABLE_NAME "processes-"
@@ -35,8 +35,10 @@ struct ptable_entry {
     int32_t parent; /* real pid of the maker, in RESERVED; afterwards libckpt/processes.c's mark of one that was stopped */
     uint64_t time; /* upid.time of the process */
     uint64_t start; /* field 22 of /proc/PID/stat, so that a number used again by a stranger is not taken for this one; 0: not known */
+    uint32_t suspended; /* generation of the last checkpoint for which the process stood still */
+    uint32_t unused;
 };
-_Static_assert(sizeof(struct ptable_entry) == 32, "shared between programs");
+_Static_assert(sizeof(struct ptable_entry) == 40, "shared between programs");
 
 /* A pseudo terminal of the computation (libckpt/ptys.h). Entries are claimed in order and never given back; they are found by `real`. */
 #define PTABLE_PTYS 1024u

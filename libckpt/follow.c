@@ -81,13 +81,17 @@ void follow_init(const char *library)
 
 void follow_prepare(void)
 {
-    size_t head = fmt(configuration, sizeof configuration, "%s=", CONF_VARIABLE);
+    static char fresh[sizeof configuration];
+    size_t head = fmt(fresh, sizeof fresh, "%s=", CONF_VARIABLE);
 
     upid_text(&lib.computation, lib.conf.computation);
-    if (!conf_encode(&lib.conf, configuration + head, sizeof configuration - head)) {
-        configuration[0] = 0;
+    if (!conf_encode(&lib.conf, fresh + head, sizeof fresh - head)) {
+        fresh[0] = 0;
         log_warn("the settings are too long to be handed to other programs: those that this one starts will run outside the computation");
     }
+    /* In a forked child nothing has changed, and its program may be in exec meanwhile, which reads this. */
+    if (!str_equal(fresh, configuration))
+        str_copy(configuration, sizeof configuration, fresh);
 }
 
 /* --- fork --- */
@@ -100,6 +104,7 @@ void follow_forked(void)
     lib.checkpoints = lib.restarts = 0;
     lib.ready = 1;
     lib.writing = 0;
+    lib.joined = 0;
     lib.forked = true;
     memset(sections, 0, sizeof sections);
     scratch_forked();
@@ -171,16 +176,20 @@ void follow_exec_begin(struct follow_exec *exec, const char *path)
     const char *reason = path ? follow_refusal(path) : NULL;
     sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal);
 
-    library_await_writer();
-    *exec = (struct follow_exec){.entry = processes_find(sys_getpid())};
+    *exec = (struct follow_exec){0};
+    /* From here to the new program's constructor, which unblocks it, a checkpoint waits for the entry. Found only now: a restart makes a new table. */
+    while (sys_sigprocmask(SIG_BLOCK, &signal, &exec->mask), library_is_writing()) {
+        sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
+        library_await_writer();
+    }
+    exec->entry = processes_find(sys_getpid());
     if (reason) {
         if (sys_getpid() == lib.real_pid)
             leave(path, reason);
+        sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
         return;
     }
     exec->followed = true;
-    /* From here to the new program's constructor, which unblocks it, a checkpoint waits for the entry. */
-    sys_sigprocmask(SIG_BLOCK, &signal, &exec->mask);
     if (exec->entry < 0) {
         exec->made = true;
         exec->entry = processes_adopt(sys_getpid(), sys_getpid(), 0);
@@ -193,7 +202,7 @@ void follow_exec_failed(const struct follow_exec *exec)
     if (exec->made)
         processes_release(exec->entry);
     else
-        processes_state(exec->entry, PTABLE_JOINED);
+        processes_stays(exec->entry, &lib.joined);
     if (exec->followed)
         sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
 }

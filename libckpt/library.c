@@ -52,9 +52,14 @@ void library_writing(bool writing)
         sys_futex_wake(&lib.writing, INT32_MAX);
 }
 
+bool library_is_writing(void)
+{
+    return __atomic_load_n(&lib.writing, __ATOMIC_ACQUIRE) && sys_getpid() == lib.real_pid;
+}
+
 void library_await_writer(void)
 {
-    while (__atomic_load_n(&lib.writing, __ATOMIC_ACQUIRE) && sys_getpid() == lib.real_pid)
+    while (library_is_writing())
         sys_futex_wait(&lib.writing, 1, NULL);
 }
 

@@ -25,6 +25,7 @@ struct library {
     int entry; /* in the table of processes */
     bool forked; /* made by a fork, and has not joined yet */
     bool launched; /* dmtcp_launch became this program: failing to join is its failure. Others run on and join when they can */
+    uint32_t joined; /* 1: the coordinator has known this process, in this program */
     uint32_t writing; /* futex; 1: the image is being written, and the process should not end or call exec before it is complete */
     uint32_t ready; /* futex; 0: starting, 1: joined, 2: failed */
     char problem[256]; /* why not, when ready is 2 */
@@ -47,6 +48,8 @@ void library_writing(bool writing);
 /* A thread about to end the process, or to call exec: waits until the image that is being written is complete and reported. Returns at once in a
  * child of vfork. */
 void library_await_writer(void);
+/* Would it wait? */
+bool library_is_writing(void);
 
 /* Message about this process on the program's standard error and to the log. */
 #define LIB_ERROR(...) log_line(LOG_ERROR, LOG_MODULE, __VA_ARGS__)

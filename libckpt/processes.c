@@ -160,6 +160,7 @@ int processes_reserve(void)
     struct ptable_entry *at = &table->entry[entry];
     at->real = at->virtual = 0;
     at->start = 0;
+    at->suspended = 0;
     at->parent = sys_getpid();
     return entry;
 }
@@ -172,6 +173,33 @@ void processes_state(int entry, uint32_t state)
         return;
     __atomic_store_n(&at->state, state, __ATOMIC_RELEASE);
     futex_wake_shared(&table->changes);
+}
+
+static bool becomes(struct ptable_entry *at, uint32_t from, uint32_t to)
+{
+    bool done = __atomic_compare_exchange_n(&at->state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+
+    if (done)
+        futex_wake_shared(&table->changes);
+    return done;
+}
+
+void processes_joined(int entry, bool fresh)
+{
+    struct ptable_entry *at = entry_at(entry);
+
+    if (at && !becomes(at, PTABLE_STARTING, PTABLE_JOINED) && fresh)
+        becomes(at, PTABLE_EXEC, PTABLE_JOINED);
+}
+
+void processes_stays(int entry, const uint32_t *joined)
+{
+    struct ptable_entry *at = entry_at(entry);
+
+    if (!at || (!becomes(at, PTABLE_EXEC, PTABLE_STARTING) && !becomes(at, PTABLE_LEFT, PTABLE_STARTING)))
+        return;
+    if (__atomic_load_n(joined, __ATOMIC_SEQ_CST)) /* said before processes_joined found EXEC */
+        becomes(at, PTABLE_STARTING, PTABLE_JOINED);
 }
 
 void processes_release(int entry)
@@ -377,6 +405,22 @@ long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *probl
         continue_stopped(&table->entry[entry]);
         futex_wait_shared(&table->changes, changes, 20000000);
     }
+}
+
+void processes_suspended(int entry, uint32_t generation)
+{
+    struct ptable_entry *at = entry_at(entry);
+
+    if (at)
+        __atomic_store_n(&at->suspended, generation, __ATOMIC_RELEASE);
+}
+
+bool processes_is_missing(int real, uint32_t generation)
+{
+    int entry = processes_find(real);
+
+    return entry >= 0 && load(&table->entry[entry].state) <= PTABLE_EXEC &&
+           __atomic_load_n(&table->entry[entry].suspended, __ATOMIC_ACQUIRE) != generation;
 }
 
 void processes_hurry(void)

@@ -24,6 +24,11 @@ void processes_release(int entry); /* it was not made, or is gone */
 void processes_started(int entry, int real); /* the maker, when it exists: RESERVED becomes STARTING, unless it is there already itself */
 int processes_adopt(int real, int virtual, uint64_t time); /* the process itself: its entry, claimed if there is none; state unchanged or STARTING */
 void processes_state(int entry, uint32_t state);
+/* The process has joined. One that is just about to exec stays in EXEC, for the new program must join again; in the new program, before its main,
+ * `fresh` ends that. */
+void processes_joined(int entry, bool fresh);
+/* Its exec failed: EXEC (or LEFT) becomes STARTING, or JOINED when *joined is 1 or becomes so. */
+void processes_stays(int entry, const uint32_t *joined);
 int processes_find(int real); /* the entry of a process by its real number */
 
 /* A number of a process on this host; 0: not in the table. */
@@ -38,6 +43,10 @@ void processes_reaped(int virtual);
 long processes_await_joined(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size);
 /* The process itself, when a checkpoint begins: processes_await_joined of another one found it stopped, and has continued it. Says so once. */
 bool processes_was_stopped(int entry);
+/* The process stands still for this checkpoint. */
+void processes_suspended(int entry, uint32_t generation);
+/* When all stand still: is this process (by its real number) one of the computation, and yet does not? Then it is about to end. */
+bool processes_is_missing(int real, uint32_t generation);
 /* Wakes those that put off joining; and puts off joining (until woken, at most so long). */
 void processes_hurry(void);
 void processes_linger(uint64_t ns);

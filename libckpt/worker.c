@@ -29,6 +29,7 @@
 #include "snapshot.h"
 #include "str.h"
 #include "suspend.h"
+#include "vpid.h"
 
 #define LOG_MODULE "worker"
 #define SNAPSHOT_PATIENCE 60 /* SNAPSHOT may last that many deadlines: another process may have to write while it stands still */
@@ -44,6 +45,7 @@ static struct {
     uint64_t suspended_ns, resumed_ns;
     uint32_t processes;
     bool drained, refilled;
+    bool held; /* the threads stay parked after RESUME */
     struct snapshot *snapshot; /* scratch */
     char image[4096];
     char problem[SNAPSHOT_PROBLEM_MAX];
@@ -104,6 +106,8 @@ static long phase_suspend(void)
     }
     if (!error)
         error = processes_await_joined(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
+    if (!error)
+        processes_suspended(lib.entry, ckpt.begin.generation);
     if (!error)
         error = fd_survey(ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem);
     return error;
@@ -177,14 +181,31 @@ static long phase_refill(void)
 
 static long phase_resume(void)
 {
-    if (lib.stopped) { /* until stop_again */
-        ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
-        return 0;
+    /* A program that is to be killed does nothing any more that the set would not know of (a file removed, a message sent), unless the checkpoint
+     * fails in the end. */
+    ckpt.held = ckpt.begin.flags & PROTO_CKPT_KILL;
+    if (!lib.stopped && !ckpt.held) { /* else until stop_again, or let_go */
+        resource_resuming();
+        suspend_release(false);
     }
-    resource_resuming();
-    suspend_release(false);
     ckpt.resumed_ns = sys_now_ns(CLOCK_MONOTONIC);
     return 0;
+}
+
+/* The set is committed, and the order to end should come; or that to run on, because something was wrong with it. */
+static void let_go(bool committed)
+{
+    struct coord_message message;
+
+    if (!ckpt.held)
+        return;
+    while (committed && coord_receive(&message, 0) > 0 && message.header.type != PROTO_CKPT_ABORT)
+        ;
+    ckpt.held = false;
+    if (!lib.stopped) {
+        resource_resuming();
+        suspend_release(false);
+    }
 }
 
 static const struct {
@@ -350,8 +371,8 @@ static long commit(void)
     return error;
 }
 
-/* All images of the set are complete, or will never be. */
-static void await_commit(void)
+/* All images of the set are complete, or will never be. True: renamed. */
+static bool await_commit(void)
 {
     struct coord_message message;
     int got;
@@ -373,6 +394,7 @@ static void await_commit(void)
         snapshot_release(ckpt.snapshot);
     }
     ckpt.snapshot = NULL;
+    return got > 0 && message.header.type == PROTO_COMMIT;
 }
 
 static void take_part(const struct coord_message *message)
@@ -411,11 +433,13 @@ static void take_part(const struct coord_message *message)
     enter_phase(PHASE_WRITE);
     bool written = coord_connected() ? await_writers() : (snapshot_discard(ckpt.snapshot), false);
     library_writing(false);
+    bool committed = false;
     if (written) {
         enter_phase(PHASE_COMMIT);
-        await_commit();
+        committed = await_commit();
     }
     ckpt.snapshot = NULL;
+    let_go(committed);
     enter_phase(PHASE_RUNNING);
 }
 
@@ -440,8 +464,10 @@ static long join(unsigned flags, char *problem, size_t size)
     if (processes_open() < 0)
         log_warn("pid %d: no table of processes in %s; processes that it makes are not waited for", lib.pid, lib.conf.tmp_dir);
     lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
+    vpid_settle(); /* others of the computation may have come out of a restart; before a checkpoint may ask for numbers */
     follow_prepare();
-    processes_state(lib.entry, PTABLE_JOINED);
+    __atomic_store_n(&lib.joined, 1, __ATOMIC_SEQ_CST);
+    processes_joined(lib.entry, !__atomic_load_n(&lib.ready, __ATOMIC_ACQUIRE));
     return 0;
 }
 

@@ -1,11 +1,20 @@
 /* What the program was started with and does not own: the terminal, and the pipes and sockets of the shell around it. After a
  * restart, the streams of dmtcp_restart take their place. */
 #include "fd.h"
+#include "library.h"
 #include "str.h"
 #include "sys.h"
 #include "unix_diag.h"
 
 #include <sys/sysmacros.h>
+
+/* What the launch found there, or the last restart. Others may stand there as well: a pipe that the program's own, ended process wrote to. */
+static bool is_launch_stream(const struct description *d)
+{
+    uint64_t stream = conf_stream(d->st.st_dev, d->st.st_ino);
+
+    return stream == lib.conf.stream0 || stream == lib.conf.stream1 || stream == lib.conf.stream2;
+}
 
 /* Another end of this pipe or pair in the hands of the computation? Then it is the program's own, wherever it stands. */
 static bool other_end_inside(const struct description *d)
@@ -19,7 +28,7 @@ static bool other_end_inside(const struct description *d)
 
 static bool standard_claim(const struct description *d)
 {
-    return d->standard && (S_ISSOCK(d->st.st_mode) || S_ISFIFO(d->st.st_mode)) && !other_end_inside(d);
+    return d->standard && (S_ISSOCK(d->st.st_mode) || S_ISFIFO(d->st.st_mode)) && is_launch_stream(d) && !other_end_inside(d);
 }
 
 static long standard_restore(struct description *d, int low, char *problem, size_t size)

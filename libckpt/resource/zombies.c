@@ -4,6 +4,7 @@
 #include "fmt.h"
 #include "library.h"
 #include "proc.h"
+#include "processes.h"
 #include "resource.h"
 #include "str.h"
 #include "sys.h"
@@ -52,12 +53,32 @@ static void describe(int pid, struct image_zombie *zombie)
     zombie->sid = (uint32_t)vpid_from_real((int)session);
 }
 
+#define END_NS 2000000000ull
+
+/* A child that was on its way out when all were suspended has lost its connection, and so left the set, a moment before it is a zombie. */
+static bool has_ended(int pid, siginfo_t *info)
+{
+    uint64_t deadline_ns = sys_now_ns(CLOCK_MONOTONIC) + END_NS;
+
+    for (;;) {
+        struct timespec moment = {.tv_nsec = 200000};
+
+        memset(info, 0, sizeof *info);
+        if (syscall6(__NR_waitid, P_PID, pid, (long)info, WEXITED | WNOHANG | WNOWAIT, 0, 0))
+            return false;
+        if (info->si_pid)
+            return true;
+        if (!processes_is_missing(pid, lib.upcoming) || sys_now_ns(CLOCK_MONOTONIC) > deadline_ns)
+            return false;
+        sys_nanosleep(&moment);
+    }
+}
+
 static bool take(int pid)
 {
     siginfo_t info;
 
-    memset(&info, 0, sizeof info);
-    if (syscall6(__NR_waitid, P_PID, pid, (long)&info, WEXITED | WNOHANG | WNOWAIT, 0, 0) || !info.si_pid)
+    if (!has_ended(pid, &info))
         return true;
     if (count == room) {
         uint32_t more = room ? 2 * room : 16;

@@ -30,14 +30,12 @@ __attribute__((constructor)) static void watch_forks(void)
     __register_atfork(NULL, forked_parent, NULL, NULL);
 }
 
-static pid_t made(int entry, pid_t pid)
+/* The entry is claimed only now: before, a restart could have come in between, and made another table. */
+static void made(pid_t pid)
 {
     if (pid > 0)
-        processes_started(entry, pid);
-    else if (pid < 0)
-        processes_release(entry);
+        processes_started(processes_reserve(), pid);
     follow_section(FOLLOW_NONE);
-    return pid;
 }
 
 /* After a restart a new process must not have a number by which the program knows another one. It ends then, and its maker, who sees the same, makes
@@ -60,13 +58,12 @@ WRAP(pid_t, fork, (void))
 {
     if (!follow_active())
         return REAL(fork)();
-    int entry = processes_reserve();
     pid_t pid = fork_anew(REAL(fork), FOLLOW_BEFORE);
     int error = errno;
     if (!pid) {
         follow_forked();
     } else {
-        made(entry, pid);
+        made(pid);
     }
     errno = error;
     return pid;
@@ -77,13 +74,12 @@ WRAP(pid_t, _Fork, (void))
 {
     if (!follow_active())
         return REAL(_Fork)();
-    int entry = processes_reserve();
     pid_t pid = fork_anew(REAL(_Fork), FOLLOW_AFTER); /* no lock is waited for */
     int error = errno;
     if (!pid) {
         follow_forked();
     } else {
-        made(entry, pid);
+        made(pid);
     }
     errno = error;
     return pid;
@@ -115,11 +111,10 @@ WRAP(int, clone, (int (*run)(void *), void *stack, int flags, void *argument, ..
     va_end(list);
     if ((flags & CLONE_VM) || !follow_active())
         return REAL(clone)(run, stack, flags, argument, parent_tid, tls, child_tid);
-    int entry = processes_reserve();
     follow_section(FOLLOW_AFTER);
     int pid = REAL(clone)(run_followed, stack, flags, &call, parent_tid, tls, child_tid);
     int error = errno;
-    made(entry, pid);
+    made(pid);
     errno = error;
     return pid;
 }

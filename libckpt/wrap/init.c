@@ -14,7 +14,6 @@
 #include "suspend.h"
 #include "sys.h"
 #include "threads.h"
-#include "vpid.h"
 #include "wrap.h"
 
 #define LOG_MODULE "init"
@@ -109,6 +108,23 @@ static void start_log(void)
     str_copy(log_state.file, sizeof log_state.file, lib.conf.log_file);
 }
 
+/* What the checkpoint thread of the program before this one sent to the thread that was in exec: pending signals outlive that, and it means nothing
+ * any more. Others are the application's. */
+static void forget_signals(void)
+{
+    static const struct timespec now;
+    sys_sigset ours = SYS_SIGBIT(ckpt_signal);
+    siginfo_t info;
+
+    if (lib.launched)
+        return;
+    while (sys_sigtimedwait(&ours, &info, &now) == ckpt_signal)
+        if (info.si_code != SI_QUEUE || info.si_pid != sys_getpid()) {
+            sys_tgsigqueueinfo(sys_getpid(), sys_gettid(), ckpt_signal, &info);
+            break;
+        }
+}
+
 __attribute__((constructor)) static void start(void)
 {
     const char *text = variable(CONF_VARIABLE);
@@ -124,6 +140,7 @@ __attribute__((constructor)) static void start(void)
     start_log();
     threads_init();
     ckpt_signal = (int)lib.conf.ckpt_signal;
+    forget_signals();
     long error = suspend_install();
     sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal); /* may be blocked by whoever started us */
     sys_sigprocmask(SIG_UNBLOCK, &signal, NULL);
@@ -137,5 +154,4 @@ __attribute__((constructor)) static void start(void)
         sys_futex_wait(&lib.ready, 0, NULL);
     if (lib.ready == 2)
         fail(lib.problem);
-    vpid_settle(); /* others of the computation may have come out of a restart */
 }
