@@ -153,7 +153,7 @@ long fd_publish(uint32_t of_generation)
         const struct description *d = fd_state.indexed[i];
         own_list->entry[i] = (struct fd_entry){
             .device = d->st.st_dev, .inode = d->st.st_ino, .mode = d->st.st_mode, .flags = d->flags, .standard = d->standard,
-            .first = d->first};
+            .first = d->first, .domain = d->domain};
     }
     if (!published)
         return 0;
@@ -508,12 +508,25 @@ static long claim(struct description *d, char *problem, size_t size)
     return fd_refuse(d, problem, size);
 }
 
+static bool has_domain(const struct list *list, int domain)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (list->entry[i].domain == domain)
+            return true;
+    return false;
+}
+
 static void find_maker(struct description *d)
 {
     struct fd_entry *entry = &own_list->entry[d->index];
     uint64_t partner = d->kind->partner ? d->kind->partner(d) : 0;
 
     entry->maker = lib.pid;
+    for (struct holder *holder = holders; d->kind->together && holder < own && entry->maker == lib.pid; holder++)
+        if (has_domain(holder->list, entry->domain)) {
+            entry->maker = holder->list->virtual;
+            d->received = true;
+        }
     for (struct holder *holder = holders; d->kind->partner && holder < own && entry->maker == lib.pid; holder++)
         if (holds(holder->list, entry->device, entry->inode) || (partner && holds(holder->list, entry->device, partner))) {
             entry->maker = holder->list->virtual;
@@ -601,6 +614,7 @@ static struct description *foreign(struct holder *holder, unsigned index, struct
     d->st.st_ino = entry->inode;
     d->st.st_mode = entry->mode;
     d->flags = entry->flags;
+    d->domain = entry->domain;
     d->standard = entry->standard;
     d->first = -1;
     d->foreign = true;

@@ -31,6 +31,7 @@ struct description {
     struct stat st;
     uint32_t flags; /* F_GETFL, without O_CLOEXEC */
     uint64_t position;
+    int domain; /* a socket's: AF_UNIX …; else 0 */
     int first; /* lowest descriptor; foreign: -1 */
     unsigned standard; /* bit n: descriptor n (0 to 2) is one of its descriptors, here or in another process */
     const char *info; /* text of fdinfo; valid until fd_save has ended; foreign: NULL */
@@ -57,6 +58,8 @@ struct fd_kind {
     /* Kinds whose descriptions belong together two or more to an object, which one process has to make whole: the inode of the other half, or 0
      * if the object is this inode alone. NULL: every description stands for itself. */
     uint64_t (*partner)(const struct description *description);
+    /* Unix sockets: one process makes all of the host. */
+    bool together;
     /* ELECT, nothing has been changed yet: can it be restored? On an error, problem says what to do. NULL: yes. */
     long (*check)(const struct description *description, char *problem, size_t size);
     /* ELECT, in a holder of a description that another process will make: appends what that process can't see for itself to `data`. NULL: nothing. */
@@ -127,7 +130,7 @@ void fd_ptys_leave(void);
 
 extern const struct fd_kind fd_pty_master, fd_pty_slave, fd_signalfd;
 extern const struct fd_kind fd_unlinked, fd_memfd, fd_pidfd, fd_inotify;
-extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_fifo, fd_epoll, fd_eventfd, fd_proc_file, fd_socket_pair;
+extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_fifo, fd_epoll, fd_eventfd, fd_proc_file, fd_unix;
 
 /* --- between the files of this folder --- */
 
@@ -159,7 +162,7 @@ struct fd_entry {
     uint32_t data_size; /* ELECT, by the owner that is not the maker: what fd_kind.publish gave */
     uint64_t data; /* offset in the second file */
     int32_t first; /* lowest descriptor */
-    uint32_t unused;
+    int32_t domain; /* a socket's */
 };
 
 /* refused.c: says why a description can't be restored, and what to do. -EOPNOTSUPP. */

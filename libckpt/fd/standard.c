@@ -23,7 +23,9 @@ static bool other_end_inside(const struct description *d)
 
     if (S_ISFIFO(d->st.st_mode))
         return fd_other_mode_held(d);
-    return unix_diag((uint32_t)d->st.st_ino, &diag) == 0 && diag.peer && fd_held(d->st.st_dev, diag.peer);
+    if (unix_diag((uint32_t)d->st.st_ino, &diag, NULL) < 0)
+        return false;
+    return diag.listening || !diag.connected || (diag.peer && fd_held(d->st.st_dev, diag.peer));
 }
 
 static bool standard_claim(const struct description *d)

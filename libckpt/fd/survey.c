@@ -21,6 +21,7 @@ struct found {
     int fd;
     uint32_t flags;
     bool close_on_exec;
+    int domain;
     uint32_t same; /* without kcmp: equal numbers share a description */
     struct stat st;
 };
@@ -37,6 +38,9 @@ static long look(void *unused)
         long error = sys_fstat(at->fd, &at->st);
         if (error < 0)
             return error;
+        unsigned size = sizeof at->domain;
+        if (S_ISSOCK(at->st.st_mode))
+            sys_getsockopt(at->fd, SOL_SOCKET, SO_DOMAIN, &at->domain, &size);
         at->close_on_exec = sys_fcntl(at->fd, F_GETFD, 0) & FD_CLOEXEC;
         at->flags = (uint32_t)sys_fcntl(at->fd, F_GETFL, 0);
     }
@@ -212,6 +216,7 @@ static long group(const uint32_t *order)
         }
         description->st = at->st;
         description->flags = at->flags;
+        description->domain = at->domain;
         description->first = at->fd;
         description->index = fd_state.count;
         fd_state.indexed[fd_state.count++] = description;
