@@ -196,8 +196,10 @@ static const struct row rows[] = {
      "a directory of its own for each checkpoint"},
     {0, {"disable-unique-checkpoint-filenames"}, {0}, NULL, OPTIONS_LAUNCH, take_switch, F(unique_names), 0, 0,
      "each checkpoint replaces the last (default)"},
-    {0, {"allow-file-overwrite"}, {"DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES"}, NULL, OPTIONS_LAUNCH, take_switch, F(allow_overwrite), 0, 1,
-     "saved files may replace changed ones at restart (no effect yet)"},
+    {0, {"allow-file-overwrite"}, {"DMTCP_ALLOW_OVERWRITE_WITH_CKPTED_FILES"}, NULL, BOTH, take_switch, F(allow_overwrite), 0, 1,
+     "saved files may replace changed ones at restart"},
+    {0, {"ckpt-open-files", "checkpoint-open-files"}, {"DMTCP_CKPT_OPEN_FILES"}, NULL, OPTIONS_LAUNCH, take_switch, F(open_files), 0, 1,
+     "save the contents of open files, too"},
     {'t', {"tmpdir"}, {"DMTCP_TMPDIR"}, "DIR", BOTH, take_text, F(tmp_dir), 0, 0, "scratch directory ($TMPDIR or /tmp)"},
     {'q', {"quiet"}, {"DMTCP_QUIET"}, NULL, BOTH, take_quiet, F(quiet), 0, 2, "no notes; twice: no warnings"},
     {0, {0}, {"DMTCP_LOG_LEVEL"}, "error|warn|note|trace", BOTH, take_word, F(log_level), 0, 3, "what is logged (warn)"},
@@ -209,8 +211,6 @@ static const struct row rows[] = {
      "1 (default): images are on the disk before they count; 0: faster"},
     {0, {0}, {"DMTCP_DISABLE"}, "FEATURE,…", BOTH, take_features, 0, 0, 0, "kernel features not to use, for tests"},
 
-    {0, {"ckpt-open-files", "checkpoint-open-files"}, {"DMTCP_CKPT_OPEN_FILES"}, NULL, OPTIONS_LAUNCH, take_missing, 0, 0, 0,
-     "images don't hold open files' contents yet"},
     {0, {"with-plugin"}, {"DMTCP_PLUGIN"}, "LIB[:LIB]", OPTIONS_LAUNCH, take_missing, 0, 0, 0, "plugins can't be loaded yet"},
     {0, {"modify-env"}, {0}, NULL, OPTIONS_LAUNCH, take_missing, 0, 0, 0, "the environment can't be changed at restart yet"},
     {0, {"pathvirt"}, {"DMTCP_PATH_MAPPING"}, NULL, OPTIONS_LAUNCH, take_missing, 0, 0, 0, "paths can't be mapped at restart yet"},
@@ -280,7 +280,7 @@ int options_read(struct options *options, unsigned program, int argc, char **arg
     int got;
 
     *options = (struct options){.port = -1, .mode = -1, .interval = -1, .gzip = -1, .gzip_level = -1, .fsync = -1, .snapshot = -1,
-                                .ckpt_signal = -1, .unique_names = -1, .allow_overwrite = -1, .no_strict = -1, .log_level = -1,
+                                .ckpt_signal = -1, .unique_names = -1, .allow_overwrite = -1, .open_files = -1, .no_strict = -1, .log_level = -1,
                                 .quiet = -1, .restart_pause = -1, .disabled = -1};
     read_environment(options, program);
     /* The variable is where -q starts counting from only if -q isn't given. */
@@ -355,8 +355,6 @@ int options_read(struct options *options, unsigned program, int argc, char **arg
         options->quiet = quiet;
     tell_level = LOG_WARN;
     set_level(options);
-    if (options->allow_overwrite > 0) /* harmless, but who gives it expects that files are saved */
-        warn("--allow-file-overwrite has no effect in this version: images don't hold open files' contents yet");
     return optind;
 }
 
@@ -375,6 +373,7 @@ void options_to_conf(const struct options *options, struct conf *conf)
     put_number(&conf->ckpt_signal, options->ckpt_signal);
     put_number(&conf->unique_names, options->unique_names);
     put_number(&conf->allow_overwrite, options->allow_overwrite);
+    put_number(&conf->open_files, options->open_files);
     put_number(&conf->disabled, options->disabled);
     if (options->no_strict >= 0)
         conf->strict = !options->no_strict;

@@ -18,7 +18,7 @@ struct options {
     int64_t mode;     /* enum coordinator_mode */
     int64_t interval; /* seconds, 0: never */
     int64_t gzip, gzip_level, fsync, snapshot;
-    int64_t ckpt_signal, unique_names, allow_overwrite, no_strict;
+    int64_t ckpt_signal, unique_names, allow_overwrite, open_files, no_strict;
     int64_t log_level, quiet;
     int64_t restart_pause;
     int64_t disabled; /* enum feature bits */

@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "context.h"
 #include "coord.h"
+#include "fd/contents.h"
 #include "fd/fd.h"
 #include "fd/object_list.h"
 #include "feature.h"
@@ -44,7 +45,7 @@ static struct {
     uint64_t deadline_ns;
     uint64_t suspended_ns, resumed_ns;
     uint32_t processes;
-    bool drained, refilled;
+    bool drained, refilled, committed;
     bool held; /* the threads stay parked after RESUME */
     struct snapshot *snapshot; /* scratch */
     char image[4096];
@@ -362,6 +363,8 @@ static long commit(void)
     if (!error) {
         lib.generation = ckpt.begin.generation;
         lib.checkpoints++;
+        ckpt.committed = true;
+        contents_commit();
         if (lib.conf.fsync) {
             resource_lift_limit();
             error = image_sync_directory(ckpt.image);
@@ -391,6 +394,7 @@ static bool await_commit(void)
     } else {
         /* The coordinator is gone, and may have told others to commit: the complete file stays for dmtcp_restart to roll forward. */
         log_trace("coordinator gone before COMMIT: %s.temp stays", ckpt.image);
+        ckpt.committed = true; /* perhaps: its files stay too */
         snapshot_release(ckpt.snapshot);
     }
     ckpt.snapshot = NULL;
@@ -412,6 +416,7 @@ static void take_part(const struct coord_message *message)
         return;
     }
     coord_send(PROTO_IMAGE, NULL, 0, ckpt.image);
+    contents_begin(ckpt.image, ckpt.begin.generation);
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         enter_phase(phases[i].phase);
         long error = phases[i].run();
@@ -447,6 +452,8 @@ static void checkpoint(const struct coord_message *message)
 {
     lib.stopped = processes_was_stopped(lib.entry);
     take_part(message);
+    if (!ckpt.committed)
+        contents_drop();
     worker_stop_again(false);
 }
 

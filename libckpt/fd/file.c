@@ -1,4 +1,5 @@
 /* Regular files, directories, and the memory devices: opened again by name. */
+#include "contents.h"
 #include "fd.h"
 #include "fmt.h"
 #include "log.h"
@@ -46,11 +47,19 @@ static long open_again(struct description *d, int low, char *problem, size_t siz
     return fd;
 }
 
+static long file_save(struct description *d, char *problem, size_t size)
+{
+    return contents_save(d, problem, size);
+}
+
 static long file_restore(struct description *d, int low, char *problem, size_t size)
 {
     struct stat now;
-    long fd = open_again(d, low, problem, size), error;
+    long error = contents_restore(d, d->link, problem, size), fd;
 
+    if (error)
+        return error;
+    fd = open_again(d, low, problem, size);
     if (fd < 0)
         return fd;
     if (sys_fstat((int)fd, &now) < 0 || !S_ISREG(now.st_mode)) {
@@ -88,6 +97,6 @@ static bool device_claim(const struct description *d)
            (minor_number == 3 || minor_number == 5 || (minor_number >= 7 && minor_number <= 9));
 }
 
-const struct fd_kind fd_file = {.name = "file", .claim = file_claim, .restore = file_restore};
+const struct fd_kind fd_file = {.name = "file", .claim = file_claim, .save = file_save, .restore = file_restore};
 const struct fd_kind fd_directory = {.name = "directory", .claim = directory_claim, .restore = directory_restore};
 const struct fd_kind fd_device = {.name = "device", .claim = device_claim, .restore = open_again};

@@ -21,15 +21,9 @@ refused 99 '--ckpt-signal 9: ' dmtcp_launch --ckpt-signal 9 true
 refused 99 '--ckpt-signal 65: ' dmtcp_launch --ckpt-signal 65 true
 refused 99 'contradicts' dmtcp_launch --join --new-coordinator true
 refused 99 'needs the port' dmtcp_launch --join -p 0 true
-for option in --ckpt-open-files --checkpoint-open-files --modify-env --pathvirt '--with-plugin /tmp/x.so'; do
+for option in --modify-env --pathvirt '--with-plugin /tmp/x.so'; do
     refused 99 'not available in this version' dmtcp_launch $option true
 done
-
-# What has no effect yet is said, too, but stops nobody: this goes on to the next mistake.
-dmtcp_launch --allow-file-overwrite nosuchprogram 2>err
-[ $? = 99 ] && [ "$(wc -l <err)" = 2 ] && head -n1 err | grep -q -- '--allow-file-overwrite has no effect' || fail "said: $(cat err)"
-dmtcp_launch -qq --allow-file-overwrite nosuchprogram 2>err
-[ "$(wc -l <err)" = 1 ] || fail "-qq: said: $(cat err)"
 
 refused 99 'DMTCP_COORD_PORT=abc: must be a number' env DMTCP_COORD_PORT=abc dmtcp_launch true
 refused 99 'DMTCP_PORT=abc: must be a number' env -u DMTCP_COORD_PORT DMTCP_PORT=abc dmtcp_launch true
