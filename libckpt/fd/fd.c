@@ -9,6 +9,7 @@
 #include "str.h"
 #include "suspend.h"
 #include "sys.h"
+#include "unix_held.h"
 
 /* Asked in this order: the special before the general. */
 const struct fd_kind *const fd_kinds[] = {
@@ -156,6 +157,7 @@ long fd_survey(uint32_t generation, char *problem, size_t size)
     long error;
 
     memset(&fd_state, 0, sizeof fd_state);
+    unix_held_possible = true;
     syscall6(__NR_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, (long)&fd_state.limit, 0, 0);
     fd_state.limit_raised = true;
     raise_limit(~0ull);

@@ -75,6 +75,56 @@ static long make_one(struct unix_state *s)
     return fd < 0 ? fd : 0;
 }
 
+/* --- queues --- */
+
+struct outgoing {
+    const struct unix_message *message;
+    const struct unix_name *to; /* NULL: to its peer */
+    uint32_t sent;
+};
+
+static long send_part(int fd, const struct outgoing *out, bool with_credentials)
+{
+    char control[CMSG_SPACE(sizeof(struct ucred))] __attribute__((aligned(8)));
+    const struct unix_message *message = out->message;
+    struct sockaddr_un address;
+    struct iovec part = {message->bytes + out->sent, message->size - out->sent};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (out->to) {
+        header.msg_name = &address;
+        header.msg_namelen = unix_address(out->to, &address);
+    }
+    if (with_credentials) {
+        struct cmsghdr *head = (void *)control;
+        struct ucred *credentials = (void *)CMSG_DATA(head);
+        memset(control, 0, sizeof control);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_CREDENTIALS;
+        head->cmsg_len = CMSG_LEN(sizeof *credentials);
+        *credentials = (struct ucred){vpid_to_real(message->pid), message->uid, message->gid};
+        header.msg_control = control;
+        header.msg_controllen = sizeof control;
+    }
+    return sys_sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static long send_message(int fd, const struct unix_message *message, const struct unix_name *to)
+{
+    struct outgoing out = {.message = message, .to = to};
+
+    do {
+        long n = send_part(fd, &out, message->credentials);
+        /* Only root may speak for another process, and nobody for one that has ended. */
+        if (message->credentials && (n == -EPERM || n == -ESRCH))
+            n = send_part(fd, &out, false);
+        if (n < 0)
+            return n;
+        out.sent += (uint32_t)n;
+    } while (out.sent < message->size);
+    return 0;
+}
+
 /* --- connections --- */
 
 static long listen_on(int fd, unsigned backlog)
@@ -224,6 +274,10 @@ static long fill_backlog(struct unix_state *s, char *problem, size_t size)
         }
         if (!error)
             error = unix_reach((int)fd, &s->name);
+        widen((int)fd);
+        for (const struct unix_message *message = s->queue; message && !error; message = message->next)
+            if (message->pending == i + 1)
+                error = send_message((int)fd, message, NULL);
         if (!client)
             sys_close((int)fd);
     }
@@ -322,55 +376,7 @@ long unix_make_all(char *problem, size_t size)
     return error;
 }
 
-/* --- queues --- */
-
-struct outgoing {
-    const struct unix_message *message;
-    const struct unix_name *to; /* NULL: to its peer */
-    uint32_t sent;
-};
-
-static long send_part(int fd, const struct outgoing *out, bool with_credentials)
-{
-    char control[CMSG_SPACE(sizeof(struct ucred))] __attribute__((aligned(8)));
-    const struct unix_message *message = out->message;
-    struct sockaddr_un address;
-    struct iovec part = {message->bytes + out->sent, message->size - out->sent};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-
-    if (out->to) {
-        header.msg_name = &address;
-        header.msg_namelen = unix_address(out->to, &address);
-    }
-    if (with_credentials) {
-        struct cmsghdr *head = (void *)control;
-        struct ucred *credentials = (void *)CMSG_DATA(head);
-        memset(control, 0, sizeof control);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_CREDENTIALS;
-        head->cmsg_len = CMSG_LEN(sizeof *credentials);
-        *credentials = (struct ucred){vpid_to_real(message->pid), message->uid, message->gid};
-        header.msg_control = control;
-        header.msg_controllen = sizeof control;
-    }
-    return sys_sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static long send_message(int fd, const struct unix_message *message, const struct unix_name *to)
-{
-    struct outgoing out = {.message = message, .to = to};
-
-    do {
-        long n = send_part(fd, &out, message->credentials);
-        /* Only root may speak for another process, and nobody for one that has ended. */
-        if (message->credentials && (n == -EPERM || n == -ESRCH))
-            n = send_part(fd, &out, false);
-        if (n < 0)
-            return n;
-        out.sent += (uint32_t)n;
-    } while (out.sent < message->size);
-    return 0;
-}
+/* --- when descriptors have been passed around --- */
 
 static struct unix_state *sender_of(const struct unix_message *message)
 {
@@ -405,6 +411,8 @@ static long fill(struct unix_state *s)
     int from = s->other;
     long error = 0;
 
+    if (s->diag.listening)
+        return 0;
     if (from < 0 && s->peer && (s->diag.type != SOCK_DGRAM || mutual(s) || !s->name.size))
         from = s->peer->fd;
     if (from >= 0)

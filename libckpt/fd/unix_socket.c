@@ -8,6 +8,7 @@
 #include "str.h"
 #include "suspend.h"
 #include "sys.h"
+#include "unix_held.h"
 #include "vpid.h"
 
 #define PEEK_MAX (16u << 20) /* memory is taken as it is used */
@@ -71,12 +72,12 @@ static struct unix_message *add_message(struct unix_state *state, const struct u
     return added;
 }
 
-static long peek_queue(int fd, struct unix_state *state, char *buffer)
+static long peek_queue(int fd, struct unix_state *state, uint32_t pending, char *buffer)
 {
     for (;;) {
         char control[CMSG_SPACE(RIGHTS_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + 512] __attribute__((aligned(8)));
         struct sockaddr_un from;
-        struct unix_message message = {0};
+        struct unix_message message = {.pending = pending};
         struct iovec part = {buffer, PEEK_MAX};
         struct msghdr header = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &part, .msg_iovlen = 1,
                                 .msg_control = control, .msg_controllen = sizeof control};
@@ -90,7 +91,7 @@ static long peek_queue(int fd, struct unix_state *state, char *buffer)
         if (header.msg_flags & MSG_TRUNC)
             return -EMSGSIZE;
         /* The end of the queue of a closed sequenced connection looks like an empty message. */
-        if (n == 0 && state->diag.type == SOCK_SEQPACKET && (state->diag.shutdown & 1))
+        if (n == 0 && state->diag.type == SOCK_SEQPACKET && (pending || (state->diag.shutdown & 1)))
             return 0;
         message.size = (uint32_t)n;
         if (header.msg_namelen > offsetof(struct sockaddr_un, sun_path)) {
@@ -129,6 +130,90 @@ static void look_at_file(struct unix_state *state)
     state->file_gid = st.st_gid;
 }
 
+/* --- connections that wait to be accepted --- */
+
+static long replacement(const struct unix_state *state)
+{
+    struct sockaddr_un address;
+    unsigned size = unix_address(&state->name, &address);
+    long fd = sys_socket(AF_UNIX, (int)state->diag.type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    long error = fd < 0 ? fd : sys_connect((int)fd, &address, size);
+
+    if (error < 0 && fd >= 0)
+        sys_close((int)fd);
+    return error < 0 ? error : fd;
+}
+
+/* Closes both. */
+static void send_held(int through, int held)
+{
+    char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
+    struct iovec part = {(char[]){UNIX_HELD_WORD}, UNIX_HELD_SIZE};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *rights = (void *)control;
+
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    *(int *)(void *)CMSG_DATA(rights) = held;
+    sys_sendmsg(through, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sys_close(through);
+    sys_close(held);
+}
+
+static long look_at_waiting(int fd, struct unix_state *state, int *held, char *buffer)
+{
+    int from = 0;
+    long error = 0;
+
+    for (uint32_t i = 0; i < state->pending_count && !error; i++) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        struct timespec now = {0};
+        if (sys_ppoll(&ready, 1, &now) != 1)
+            break;
+        long waiting = syscall6(__NR_accept4, fd, 0, 0, SOCK_CLOEXEC, 0, 0);
+        if (waiting < 0)
+            return waiting;
+        int before = unix_held_take((int)waiting);
+        held[i] = before >= 0 ? before : (int)waiting;
+        if (before >= 0) { /* then the kernel named the stand-in */
+            struct stat st;
+            struct unix_diag diag;
+            if (sys_fstat(before, &st) == 0 && unix_diag((uint32_t)st.st_ino, &diag, NULL) == 0)
+                state->pending[i] = diag.peer;
+        }
+        sys_setsockopt(held[i], SOL_SOCKET, SO_PEEK_OFF, &from, sizeof from);
+        error = peek_queue(held[i], state, i + 1, buffer);
+        from = -1;
+        sys_setsockopt(held[i], SOL_SOCKET, SO_PEEK_OFF, &from, sizeof from);
+        from = 0;
+    }
+    return error;
+}
+
+/* A name that leads elsewhere by now has nobody who could connect, and those that wait had better be left. */
+static long save_waiting(int fd, struct unix_state *state, char *buffer)
+{
+    int *held = arena_alloc((state->pending_count + 1) * sizeof *held);
+    bool reachable = state->name.size && (!state->name.path[0] || state->has_file);
+
+    if (!held)
+        return -ENOMEM;
+    if (!state->pending_count || !reachable)
+        return 0;
+    long error = look_at_waiting(fd, state, held, buffer);
+    for (uint32_t i = 0; i < state->pending_count; i++) {
+        if (!held[i])
+            continue;
+        long through = replacement(state);
+        if (through >= 0)
+            send_held((int)through, held[i]);
+        else
+            sys_close(held[i]);
+    }
+    return error;
+}
+
 /* In the executor: a socket can't be opened anew elsewhere. */
 static long save_here(void *argument)
 {
@@ -144,13 +229,13 @@ static long save_here(void *argument)
     if (!state->options)
         return -ENOMEM;
     if (state->diag.listening)
-        return 0;
+        return save_waiting(fd, state, peek->buffer);
     const int *off = sock_options_find(state->options, SOL_SOCKET, SO_PEEK_OFF);
     const int *credentials = sock_options_find(state->options, SOL_SOCKET, SO_PASSCRED);
     sys_setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &from, sizeof from);
     if (credentials && !*credentials)
         sys_setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-    long error = peek_queue(fd, state, peek->buffer);
+    long error = peek_queue(fd, state, 0, peek->buffer);
     if (credentials && !*credentials)
         sys_setsockopt(fd, SOL_SOCKET, SO_PASSCRED, credentials, sizeof *credentials);
     if (off)

@@ -23,6 +23,7 @@ struct unix_name {
 struct unix_message {
     struct unix_message *next;
     struct unix_name from;
+    uint32_t pending; /* of one that listens: sent by this one of those that wait, counted from 1 */
     bool credentials;
     int32_t pid; /* virtual */
     uint32_t uid, gid;

@@ -120,6 +120,9 @@ int main(void)
             if (step_number_ == 0 || (places[i].path && strstr(places[i].path, "re") && !strstr(places[i].path, "relative")))
                 continue;
             CHECK((peer = accept(places[i].listener, NULL, NULL)) >= 0);
+            char early[8];
+            CHECK(recv(peer, early, sizeof early, MSG_DONTWAIT) == 5 && !memcmp(early, "early", 5));
+            same_name(peer, getsockname, &places[i]);
             talk(peer, waiting[i]);
             talk(waiting[i], peer);
             close(peer);
@@ -129,7 +132,7 @@ int main(void)
         CHECK(getsockname(autobound, (void *)&again, &size) == 0 && !memcmp(&again, &bound, size));
         for (int i = 0; i < count; i++)
             if (!places[i].path || !strstr(places[i].path, "re") || strstr(places[i].path, "relative"))
-                waiting[i] = reach(&places[i]);
+                CHECK(send(waiting[i] = reach(&places[i]), "early", 5, 0) == 5);
     } while (step());
     for (int i = 0; i < count; i++)
         if (places[i].path && !strstr(places[i].path, "removed"))
