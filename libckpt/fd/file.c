@@ -76,12 +76,30 @@ static long file_restore(struct description *d, int low, char *problem, size_t s
 
 static bool directory_claim(const struct description *d)
 {
-    return S_ISDIR(d->st.st_mode) && d->link[0] == '/' && !d->deleted;
+    return S_ISDIR(d->st.st_mode) && d->link[0] == '/';
+}
+
+/* One that was removed while it was open: nothing was in it, nothing can be made in it. */
+static long make_removed(const struct description *d, int low, char *problem, size_t size)
+{
+    char path[4096 + 64];
+    long error = -EEXIST, fd;
+
+    for (unsigned n = 0; error == -EEXIST && n < 100; n++) {
+        fmt(path, sizeof path, "%.*s.dmtcp-%d-%u", (int)(str_base(d->link) - d->link), d->link, sys_getpid(), n);
+        error = sys_mkdir(path, d->st.st_mode & 07777);
+    }
+    fd = error ? error : fd_lift(sys_open(path, (int)(d->flags & ~(uint32_t)ONCE_ONLY) | O_DIRECTORY | O_CLOEXEC, 0), low);
+    if (!error)
+        syscall3(__NR_unlinkat, AT_FDCWD, (long)path, AT_REMOVEDIR);
+    if (fd < 0)
+        fmt(problem, size, "descriptor %d (%s, a removed directory) can't be made: %e", d->first, d->link, (int)fd);
+    return fd;
 }
 
 static long directory_restore(struct description *d, int low, char *problem, size_t size)
 {
-    long fd = open_again(d, low, problem, size);
+    long fd = d->deleted ? make_removed(d, low, problem, size) : open_again(d, low, problem, size);
 
     if (fd >= 0 && !(d->flags & O_PATH))
         sys_lseek((int)fd, (int64_t)d->position, SEEK_SET); /* getdents' position: a cookie of the file system */

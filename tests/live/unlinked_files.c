@@ -57,6 +57,9 @@ int main(void)
     /* Has another one, and a new one. */
     int linked = make("first", 0), renamed = make("before", 0);
     CHECK(link("first", "second") == 0 && unlink("first") == 0 && rename("before", "after") == 0 && write(linked, "x", 1) == 1);
+    CHECK(mkdir("removed", 0750) == 0);
+    int removed = open("removed", O_RDONLY | O_DIRECTORY);
+    CHECK(removed >= 0 && rmdir("removed") == 0);
     struct child child = child_start(work, NULL);
     child_ask(&child);
     for (int round = 1; step(); round++) {
@@ -76,6 +79,7 @@ int main(void)
         CHECK(pread(temporary, text, 4, 0) == 4 && !memcmp(text, "abcd", 4));
         CHECK((fcntl(temporary, F_GETFL) & (O_APPEND | O_ACCMODE)) == (O_APPEND | O_RDWR));
         CHECK(fstat(empty, &status) == 0 && status.st_size == 0 && status.st_nlink == 0);
+        CHECK(fstat(removed, &status) == 0 && status.st_mode == (S_IFDIR | 0750) && openat(removed, "x", O_RDWR | O_CREAT, 0600) == -1);
         CHECK(fstat(linked, &status) == 0 && status.st_nlink == 1 && stat("second", &status) == 0 && status.st_size == 1);
         CHECK(fstat(renamed, &status) == 0 && status.st_nlink == 1);
     }
