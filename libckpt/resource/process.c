@@ -217,8 +217,8 @@ long resource_save(char *problem, size_t size)
     if (error)
         return error;
     signals_save();
-    timers_save();
-    return signals_pending_save();
+    error = timers_save();
+    return error ? error : signals_pending_save();
 }
 
 static void set_limit(int number, struct limit limit)

@@ -45,7 +45,7 @@ void signals_save(void);
 long signals_pending_save(void);
 void signals_pending_refill(void);
 long zombies_save(char *problem, size_t size);
-void timers_save(void);
+long timers_save(void);
 void timers_restore(void);
 
 #endif
