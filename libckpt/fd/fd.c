@@ -219,8 +219,19 @@ static long refill_all(void *restarted)
     return error;
 }
 
+static long note_peers(void *unused)
+{
+    unix_peers_forget();
+    for (struct description *d = fd_state.descriptions; d; d = d->next)
+        if (d->descriptors && d->peer.pid)
+            unix_peer_note(d->descriptors->fd, d->peer);
+    return 0;
+}
+
 long fd_refill(bool restarted)
 {
+    if (restarted)
+        park_call(suspend_executor(), note_peers, NULL);
     for (struct description *d = fd_state.descriptions; d; d = d->next)
         if (has_refill(d))
             return park_call(suspend_executor(), refill_all, &restarted);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "image.h"
+#include "unix_peers.h"
 
 struct fd_kind;
 struct scratch_array;
@@ -32,6 +33,7 @@ struct description {
     uint32_t flags; /* F_GETFL, without O_CLOEXEC */
     uint64_t position;
     int domain; /* a socket's: AF_UNIX …; else 0 */
+    struct unix_peer peer; /* a unix socket's */
     int first; /* lowest descriptor; foreign: -1 */
     unsigned standard; /* bit n: descriptor n (0 to 2) is one of its descriptors, here or in another process */
     const char *info; /* text of fdinfo; valid until fd_save has ended; foreign: NULL */

@@ -22,6 +22,7 @@ struct found {
     uint32_t flags;
     bool close_on_exec;
     int domain;
+    struct unix_peer peer;
     uint32_t same; /* without kcmp: equal numbers share a description */
     struct stat st;
 };
@@ -41,6 +42,8 @@ static long look(void *unused)
         unsigned size = sizeof at->domain;
         if (S_ISSOCK(at->st.st_mode))
             sys_getsockopt(at->fd, SOL_SOCKET, SO_DOMAIN, &at->domain, &size);
+        if (at->domain == AF_UNIX)
+            at->peer = unix_peer_read(at->fd);
         at->close_on_exec = sys_fcntl(at->fd, F_GETFD, 0) & FD_CLOEXEC;
         at->flags = (uint32_t)sys_fcntl(at->fd, F_GETFL, 0);
     }
@@ -217,6 +220,7 @@ static long group(const uint32_t *order)
         description->st = at->st;
         description->flags = at->flags;
         description->domain = at->domain;
+        description->peer = at->peer;
         description->first = at->fd;
         description->index = fd_state.count;
         fd_state.indexed[fd_state.count++] = description;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "fd/unix_peers.h"
 #include "vpid.h"
 #include "wrap.h"
 
@@ -109,7 +110,13 @@ WRAP(int, getsockopt, (int fd, int level, int option, void *value, socklen_t *si
 {
     int result = REAL(getsockopt)(fd, level, option, value, size);
 
-    if (vpid_active && result == 0 && level == SOL_SOCKET && option == SO_PEERCRED && *size >= sizeof(pid_t))
-        *(pid_t *)value = vpid_from_real(*(pid_t *)value); /* struct ucred's first field */
+    if (level == SOL_SOCKET && option == SO_PEERCRED && result == 0 && *size >= sizeof(struct ucred)) {
+        struct ucred *credentials = value;
+        struct unix_peer peer;
+        if (unix_peer_noted(fd, &peer))
+            *credentials = (struct ucred){peer.pid, peer.uid, peer.gid};
+        else if (vpid_active)
+            credentials->pid = vpid_from_real(credentials->pid);
+    }
     return result;
 }
