@@ -8,7 +8,7 @@
 enum { PAGES = 64, PAGE = 4096 };
 
 struct shared {
-    volatile unsigned asked, answered, end;
+    volatile unsigned asked, answered[2], end;
     volatile unsigned char bytes[PAGES * PAGE - 64];
 };
 
@@ -17,18 +17,18 @@ static unsigned char value(unsigned round, unsigned i)
     return (unsigned char)(round * 31 + i / 100);
 }
 
-static _Noreturn void answer(struct shared *first, unsigned *second)
+static _Noreturn void answer(struct shared *first, unsigned *second, int self)
 {
     while (!first->end) {
         unsigned asked = first->asked;
 
-        if (asked != first->answered) {
+        if (asked != first->answered[self]) {
             for (unsigned i = 0; i < sizeof first->bytes; i += 1000)
                 if (first->bytes[i] != value(asked, i))
                     FAIL("round %u: byte %u is %u", asked, i, first->bytes[i]);
             second[1000] = asked * 7;
             __sync_synchronize();
-            first->answered = asked;
+            first->answered[self] = asked;
         }
         step_nap_();
     }
@@ -49,7 +49,7 @@ int main(void)
         if (!child[c]) {
             if (c)
                 CHECK(!munmap((char *)second + 2 * PAGE, 2 * PAGE));
-            answer(first, second);
+            answer(first, second, c);
         }
     }
     for (unsigned round = 1;; round++) {
@@ -62,7 +62,7 @@ int main(void)
             break;
         __sync_synchronize();
         first->asked = round;
-        UNTIL(first->answered == round);
+        UNTIL(first->answered[0] == round && first->answered[1] == round); /* both have looked before the bytes change again */
         UNTIL(second[1000] == round * 7);
     }
     first->end = 1;
