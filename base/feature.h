@@ -16,8 +16,9 @@ enum feature {
     FEATURE_CLOSE_RANGE = 1u << 7, /* "close_range": with CLOSE_RANGE_UNSHARE (5.9); else unshare and close one by one */
     FEATURE_PROCMAP_QUERY = 1u << 8, /* "procmap_query": ioctl on /proc/self/maps (6.11); else its text */
     FEATURE_TIMER_IDS = 1u << 9, /* "timer_ids": timer_create with chosen numbers (6.15); else made until the number comes */
+    FEATURE_TIMER_TICKS = 1u << 10, /* "timer_ticks": TFD_IOC_SET_TICKS; else timerfds are armed in the past */
 };
-#define FEATURE_ALL 0x3ffu
+#define FEATURE_ALL 0x7ffu
 
 /* Parses "name,name"; the bits of the names found are set in *bits. False: an unknown name, *unknown points to it. */
 bool feature_parse(const char *text, uint32_t *bits, const char **unknown);

@@ -23,6 +23,11 @@ terminal() { t -f /dev/null new-session -d -s "$1" -x "$2" -y "$3" "env PS1='rea
 screen_shows() { t capture-pane -p -t "$1" | grep -q -- "$2"; }
 shows() { await "\"$2\" in terminal $1, which shows: $(t capture-pane -p -t "$1")" screen_shows "$1" "$2"; }
 type_keys() { local name=$1; shift; t send-keys -t "$name" "$@"; }
+has_its_size() {
+    local tty rows columns
+    read -r tty rows columns < <(t display-message -p -t "$1" '#{pane_tty} #{pane_height} #{pane_width}')
+    [ "$(stty -F "$tty" size)" = "$rows $columns" ]
+}
 pressed() { type_keys "$1" "$2"; screen_shows "$1" "$3"; }
 
 for ((i = 1; i <= 200; i++)); do echo "line $i of the text"; done >text
@@ -49,7 +54,8 @@ full_screen() {
         type_keys after "dmtcp_restart $(images)" Enter
         shows after "line 3 of the text"
         [ "$size" = "70 20" ] || shows after "line 25 of the text"
-        # less drops a key that comes together with a change of size.
+        # less drops a key that comes together with a change of size, and the size changes once more when the restart is over.
+        await "the terminal's own size" has_its_size after
         await "\"$expected\" on the screen" pressed after "$key" "$expected"
         type_keys after "$@"
         shows after "ready> *$"

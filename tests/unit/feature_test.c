@@ -28,7 +28,7 @@ static void names(void **state)
     assert_true(parse("set_tid,vdso_move", &bits, NULL)); /* added to what was there */
     assert_int_equal(bits, FEATURE_URING | FEATURE_SET_TID | FEATURE_VDSO_MOVE);
     bits = 0;
-    assert_true(parse("uring,pagemap_scan,kcmp,set_mm_map,set_tid,vdso_move,snapshot,close_range,procmap_query,timer_ids", &bits, NULL));
+    assert_true(parse("uring,pagemap_scan,kcmp,set_mm_map,set_tid,vdso_move,snapshot,close_range,procmap_query,timer_ids,timer_ticks", &bits, NULL));
     assert_int_equal(bits, FEATURE_ALL);
 }
 
