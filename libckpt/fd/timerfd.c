@@ -84,6 +84,8 @@ static long timerfd_save(struct description *d, char *problem, size_t size)
         take_number(d->info, "settime flags", &state->flags) && take_time(d->info, "it_value", &state->left_ns) &&
         take_time(d->info, "it_interval", &state->interval_ns)) {
         state->saved_at_ns = sys_now_ns((int)state->clock);
+        if (!state->left_ns && state->ticks) /* it expired just now, after the look */
+            state->left_ns = state->interval_ns;
         return 0;
     }
     fmt(problem, size, "descriptor %d (%s): this kernel's fdinfo does not tell how the timer is set; close it before a checkpoint", d->first, d->link);
