@@ -1,5 +1,5 @@
 /* What the checkpoint does to threads, without the rest of it: sample a thread's system call, send it the signal, hold it in the
- * handler, let it go on with libckpt's redo.c. For test programs that link redo.c's objects (mk/redo_test.mk). */
+ * handler, let it go on with libckpt's redo.c. For test programs that link redo.c's objects (GNUmakefile). */
 #ifndef REDO_HARNESS_H
 #define REDO_HARNESS_H
 
