@@ -16,16 +16,12 @@
 
 #define LOG_MODULE "follow"
 
-/* As many threads may make processes at once as have room here; one more is simply not protected. */
-static struct {
-    int32_t tid; /* 0: free */
-    uint32_t section;
-} sections[128];
+struct follow_record follow_record;
 
 static int find_section(int tid)
 {
-    for (unsigned i = 0; i < sizeof sections / sizeof *sections; i++)
-        if (__atomic_load_n(&sections[i].tid, __ATOMIC_RELAXED) == tid)
+    for (unsigned i = 0; i < FOLLOW_SECTIONS; i++)
+        if (__atomic_load_n(&follow_record.section[i].tid, __ATOMIC_RELAXED) == tid)
             return (int)i;
     return -1;
 }
@@ -34,16 +30,16 @@ void follow_section(enum follow_section section)
 {
     int tid = sys_gettid(), at = find_section(tid);
 
-    for (unsigned i = 0; at < 0 && section && i < sizeof sections / sizeof *sections; i++) {
+    for (unsigned i = 0; at < 0 && section && i < FOLLOW_SECTIONS; i++) {
         int32_t unclaimed = 0;
-        if (__atomic_compare_exchange_n(&sections[i].tid, &unclaimed, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&follow_record.section[i].tid, &unclaimed, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             at = (int)i;
     }
     if (at < 0)
         return;
-    __atomic_store_n(&sections[at].section, section, __ATOMIC_RELEASE);
+    __atomic_store_n(&follow_record.section[at].section, section, __ATOMIC_RELEASE);
     if (!section)
-        __atomic_store_n(&sections[at].tid, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&follow_record.section[at].tid, 0, __ATOMIC_RELEASE);
 }
 
 void follow_section_made(void)
@@ -51,14 +47,30 @@ void follow_section_made(void)
     int at = find_section(sys_gettid());
 
     if (at >= 0)
-        __atomic_store_n(&sections[at].section, FOLLOW_AFTER, __ATOMIC_RELEASE);
+        __atomic_store_n(&follow_record.section[at].section, FOLLOW_AFTER, __ATOMIC_RELEASE);
 }
 
 enum follow_section follow_section_of(int tid)
 {
     int at = find_section(tid);
 
-    return at < 0 ? FOLLOW_NONE : __atomic_load_n(&sections[at].section, __ATOMIC_ACQUIRE);
+    return at < 0 ? FOLLOW_NONE : __atomic_load_n(&follow_record.section[at].section, __ATOMIC_ACQUIRE);
+}
+
+void follow_restarting(void)
+{
+    for (unsigned i = 0; i < FOLLOW_SECTIONS; i++) {
+        struct thread *thread = follow_record.section[i].tid ? threads_by_real_tid(follow_record.section[i].tid) : NULL;
+        follow_record.section[i].tid = thread ? -thread->tid : 0;
+    }
+}
+
+void follow_restarted(void)
+{
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        for (unsigned i = 0; i < FOLLOW_SECTIONS; i++)
+            if (follow_record.section[i].tid == -thread->tid)
+                follow_record.section[i].tid = thread->real_tid;
 }
 
 static char configuration[sizeof CONF_VARIABLE + 1 + CONF_TEXT_MAX];
@@ -77,6 +89,7 @@ bool follow_active(void)
 void follow_init(const char *library)
 {
     str_copy(library_path, sizeof library_path, library);
+    follow_record.program = sys_now_ns(CLOCK_REALTIME);
 }
 
 void follow_prepare(void)
@@ -106,7 +119,7 @@ void follow_forked(void)
     lib.writing = 0;
     lib.joined = 0;
     lib.forked = true;
-    memset(sections, 0, sizeof sections);
+    memset(follow_record.section, 0, sizeof follow_record.section);
     scratch_forked();
     processes_forked();
     threads_forked();
@@ -177,6 +190,8 @@ void follow_exec_begin(struct follow_exec *exec, const char *path)
     sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal);
 
     *exec = (struct follow_exec){0};
+    if (sys_getpid() == lib.real_pid) /* a vfork child is nobody's thread */
+        follow_section(FOLLOW_EXEC);
     /* From here to the new program's constructor, which unblocks it, a checkpoint waits for the entry. Found only now: a restart makes a new table. */
     while (sys_sigprocmask(SIG_BLOCK, &signal, &exec->mask), library_is_writing()) {
         sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
@@ -205,4 +220,6 @@ void follow_exec_failed(const struct follow_exec *exec)
         processes_stays(exec->entry, &lib.joined);
     if (exec->followed)
         sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
+    if (sys_getpid() == lib.real_pid)
+        follow_section(FOLLOW_NONE);
 }

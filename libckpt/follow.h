@@ -15,11 +15,30 @@ bool follow_possible(void);
 /* A section in which this thread makes a process. In FOLLOW_BEFORE it may be stopped only where it waits for a lock of libc (whose holder may be
  * stopped already); in FOLLOW_AFTER not at all: the process exists, and its entry must say so. By thread number, not in thread-local storage,
  * which a thread that libc does not know need not have. */
-enum follow_section { FOLLOW_NONE = 0, FOLLOW_BEFORE = 1, FOLLOW_AFTER = 2 };
+enum follow_section {
+    FOLLOW_NONE = 0,
+    FOLLOW_BEFORE = 1,
+    FOLLOW_AFTER = 2,
+    FOLLOW_EXEC = 3, /* calls exec, with our signal blocked, which must stay so: a new program that has no handler yet would die of it */
+};
 void follow_section(enum follow_section section);
 /* BEFORE becomes AFTER; nothing outside of a section. */
 void follow_section_made(void);
 enum follow_section follow_section_of(int tid);
+
+/* The sections, for who looks at the process from outside (unblock.c). */
+#define FOLLOW_SECTIONS 128
+struct follow_record {
+    uint64_t program; /* which program has this record: another one in this process has another number here, or 0, or nothing */
+    struct {
+        int32_t tid; /* 0: free */
+        uint32_t section;
+    } section[FOLLOW_SECTIONS]; /* as many threads may make processes at once; one more is simply not protected */
+};
+extern struct follow_record follow_record;
+/* A restart, before and after threads get new numbers: the sections go with them. */
+void follow_restarting(void);
+void follow_restarted(void);
 
 /* In the child of a fork: a process of its own from here on, with a checkpoint thread that joins in the background. */
 void follow_forked(void);

@@ -56,6 +56,7 @@ _Noreturn void restart_entry(struct handoff *handoff)
     lib.handoff = *handoff;
     lib.restarting = true;
     lib.real_pid = sys_getpid();
+    follow_restarting();
     leader = main_slot();
     suspend_expect_restored(!leader);
     long error = library_revive_thread();
@@ -214,6 +215,7 @@ static void rebuild(void)
         str_copy(problem, sizeof problem, "its threads do not come back");
         give_up(PHASE_RESTORE);
     }
+    follow_restarted();
     vpid_settle();
     signals_restore();
     if (fd_restore(problem, sizeof problem) < 0)

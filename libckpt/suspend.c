@@ -250,6 +250,7 @@ static void unblock_late(bool running_too)
 
     for (struct thread *thread = NULL; (thread = threads_next(thread));)
         if (__atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_SIGNALLED && proc_thread_blocks(thread->real_tid, signal) &&
+            follow_section_of(thread->real_tid) != FOLLOW_EXEC &&
             (running_too || !proc_thread_runs(thread->real_tid))) {
             long error = unblock_signal(thread->real_tid, signal);
             if (error)

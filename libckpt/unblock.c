@@ -1,6 +1,7 @@
 #include "unblock.h"
 
 #include "context.h"
+#include "follow.h"
 #include "scratch.h"
 #include "sys.h"
 
@@ -21,6 +22,29 @@ static long ptrace_call(long request, int tid, long address, long data)
     return syscall6(__NR_ptrace, request, tid, address, data, 0, 0);
 }
 
+static bool word(int tid, const void *address, uint64_t *value)
+{
+    return ptrace_call(PTRACE_PEEKDATA, tid, (long)address, (long)value) == 0;
+}
+
+/* It calls exec, or has become another program before it could be stopped: this signal, of the former one, must stay blocked. Asked of the stopped
+ * thread's memory; ours is a copy of what was there before. */
+static bool in_exec(int tid)
+{
+    uint64_t value;
+
+    if (!word(tid, &follow_record.program, &value) || value != follow_record.program)
+        return true;
+    for (unsigned i = 0; i < FOLLOW_SECTIONS; i++) {
+        if (!word(tid, &follow_record.section[i], &value))
+            return true;
+        if ((int32_t)value == tid)
+            return value >> 32 == FOLLOW_EXEC;
+    }
+    return false;
+}
+_Static_assert(sizeof follow_record.section[0] == sizeof(uint64_t), "one word of ptrace");
+
 static long change_mask(const struct request *request)
 {
     sys_sigset mask;
@@ -35,7 +59,7 @@ static long change_mask(const struct request *request)
     if (error < 0)
         return error;
     error = ptrace_call(PTRACE_GETSIGMASK, request->tid, sizeof mask, (long)&mask);
-    if (!error) {
+    if (!error && !in_exec(request->tid)) {
         mask &= ~SYS_SIGBIT(request->signal);
         error = ptrace_call(PTRACE_SETSIGMASK, request->tid, sizeof mask, (long)&mask);
     }
