@@ -1,5 +1,6 @@
-/* Route sockets of netlink(7): made anew with their address, groups and options. What is queued can't be put back, since the kernel is its sender:
- * an answer that has not been read is refused rather than waited for in vain after a restart. */
+/* Sockets of netlink(7), of the protocols that keep nothing else about a socket in the kernel: made anew with their address, groups and
+ * options. What is queued can't be put back, since the kernel is its sender: an answer that has not been read is refused rather than waited for in
+ * vain after a restart. */
 #include "arena.h"
 #include "fd.h"
 #include "fmt.h"
@@ -16,6 +17,11 @@ static const struct sock_option rows[] = {
     ROW(NETLINK_PKTINFO), ROW(NETLINK_BROADCAST_ERROR), ROW(NETLINK_NO_ENOBUFS), ROW(NETLINK_LISTEN_ALL_NSID),
     ROW(NETLINK_CAP_ACK), ROW(NETLINK_EXT_ACK), ROW(NETLINK_GET_STRICT_CHK),
 };
+
+/* dbus-daemon tells of its refusals through audit, what waits for devices listens to uevents. Not here: the connector, which keeps a
+ * subscription, and netfilter, whose subsystems keep queues. */
+static const int protocols[] = {NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_XFRM, NETLINK_SELINUX, NETLINK_AUDIT, NETLINK_KOBJECT_UEVENT,
+                                NETLINK_GENERIC};
 
 struct netlink_state {
     struct sock_options *options, *netlink_options;
@@ -34,7 +40,14 @@ static long protocol_here(void *argument)
 
 static bool netlink_claim(const struct description *d)
 {
-    return S_ISSOCK(d->st.st_mode) && d->domain == AF_NETLINK && park_call(suspend_executor(), protocol_here, (void *)d) == NETLINK_ROUTE;
+    if (!S_ISSOCK(d->st.st_mode) || d->domain != AF_NETLINK)
+        return false;
+
+    long protocol = park_call(suspend_executor(), protocol_here, (void *)d);
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
+        if (protocol == protocols[i])
+            return true;
+    return false;
 }
 
 /* Asked with poll, since recv would take an error away that the program has not seen. */
@@ -99,7 +112,7 @@ static long take_place(int fd, const struct netlink_state *state)
 static long netlink_restore(struct description *d, int low, char *problem, size_t size)
 {
     const struct netlink_state *state = d->own;
-    long fd = sys_socket(AF_NETLINK, (int)state->options->type | SOCK_CLOEXEC, NETLINK_ROUTE), error = fd;
+    long fd = sys_socket(AF_NETLINK, (int)state->options->type | SOCK_CLOEXEC, (int)state->options->protocol), error = fd;
 
     if (fd >= 0) {
         sock_options_set((int)fd, state->options, SOCK_BEFORE_BIND, d->link);
