@@ -262,6 +262,19 @@ survive() {
     stop_coordinator
 }
 
+# survive_saying TEXT COMMAND...: the test of a program that checks itself, and says TEXT when all was right. No undisturbed run: servers take their time to
+# start.
+survive_saying() {
+    local text=$1
+    shift
+    start_coordinator
+    launch "$@"
+    generations "${GENERATIONS:-2}"
+    finish
+    [ "$(tail -n1 program.out)" = "$text" ] || fail "it said: $(tail -n1 program.out) $(tail -n1 program.err)"
+    stop_coordinator
+}
+
 # run_on N COMMAND...: N steps with two checkpoints each, and no restart.
 run_on() {
     local steps=$1 i
