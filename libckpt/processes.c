@@ -234,6 +234,17 @@ static int find_double(int entry)
     return -1;
 }
 
+/* The kernel uses numbers again. Is the entry with the number of a process that was made just now, and is known by it, still that of another? That
+ * of a process that was reaped by nobody of us, or of a group that is gone. */
+static bool is_stale(const struct ptable_entry *entry)
+{
+    uint32_t state = load(&entry->state);
+
+    if (state == PTABLE_NUMBER || entry->virtual != entry->real)
+        return true;
+    return state != PTABLE_STARTING && entry->start && entry->start != start_of(entry->real, NULL);
+}
+
 void processes_started(int entry, int real)
 {
     struct ptable_entry *at = entry_at(entry);
@@ -241,9 +252,9 @@ void processes_started(int entry, int real)
     if (!at)
         return;
     int there = processes_find(real);
-    if (there >= 0 && load(&table->entry[there].state) == PTABLE_NUMBER) /* of a group that is gone: the kernel uses it again */
+    if (there >= 0 && is_stale(&table->entry[there])) {
         processes_release(there);
-    else if (there >= 0) { /* it was quicker than we */
+    } else if (there >= 0) { /* it was quicker than we */
         processes_release(entry);
         return;
     }
@@ -281,10 +292,15 @@ int processes_adopt(int real, int virtual, uint64_t time)
     int other = find_double(entry);
     if (other >= 0)
         release_double(other);
-    at->virtual = virtual; /* an entry found may be that of a process which is gone, and whose real number this one got */
+    uint64_t start = start_of(real, NULL);
+    /* An entry found may be that of a process which is gone, and whose real number this one got. */
+    bool others = at->start && at->start != start;
+    at->virtual = virtual;
     release_namesakes(entry);
     at->time = time;
-    at->start = start_of(real, NULL);
+    at->start = start;
+    if (others)
+        processes_state(entry, PTABLE_STARTING);
     if (at->real != at->virtual)
         table->differ = 1;
     return entry;
@@ -305,6 +321,13 @@ int processes_virtual(int real)
     return entry < 0 ? 0 : table->entry[entry].virtual;
 }
 
+int processes_virtual_own(int real)
+{
+    int entry = processes_find(real);
+
+    return entry < 0 || gone(&table->entry[entry]) ? 0 : table->entry[entry].virtual;
+}
+
 bool processes_taken(int virtual, int real)
 {
     int known = processes_real(virtual);
@@ -316,6 +339,15 @@ bool processes_taken(int virtual, int real)
 static bool leads_on(const struct ptable_entry *entry)
 {
     return entry->real != entry->virtual && sys_kill(-entry->real, 0) != -ESRCH;
+}
+
+bool processes_clash(int real)
+{
+    for (uint32_t i = 0, used = table && load(&table->differ) ? load(&table->used) : 0; i < used; i++)
+        if (table->entry[i].virtual == real && table->entry[i].real != real && load(&table->entry[i].state) > PTABLE_RESERVED &&
+            !gone(&table->entry[i]))
+            return true;
+    return false;
 }
 
 void processes_reaped(int virtual)

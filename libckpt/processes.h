@@ -34,8 +34,12 @@ int processes_find(int real); /* the entry of a process by its real number */
 /* A number of a process on this host; 0: not in the table. */
 int processes_real(int virtual);
 int processes_virtual(int real);
+/* The caller's, in a new program: not that of a process that is gone and whose number it got. */
+int processes_virtual_own(int real);
 /* Is the number known to programs as that of a process other than `real`? */
 bool processes_taken(int virtual, int real);
+/* Does a process that just got this number from the kernel clash with a living one that is known by it? */
+bool processes_clash(int real);
 /* A child was reaped: its numbers mean nothing any more. */
 void processes_reaped(int virtual);
 

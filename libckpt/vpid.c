@@ -112,6 +112,33 @@ bool vpid_number_taken(int real)
     return (real == lib.pid && real != lib.real_pid) || by_tid(real) || processes_taken(real, real);
 }
 
+struct visit {
+    void (*visit)(int number, void *argument);
+    void *argument;
+};
+
+static void visit_process(const struct ptable_entry *entry, void *argument)
+{
+    const struct visit *visit = argument;
+
+    if (entry->virtual != entry->real)
+        visit->visit(entry->virtual, visit->argument);
+}
+
+void vpid_each_taken(void (*function)(int number, void *argument), void *argument)
+{
+    struct visit visit = {function, argument};
+
+    if (!vpid_active)
+        return;
+    if (lib.pid != lib.real_pid)
+        function(lib.pid, argument);
+    for (struct thread *thread = NULL; (thread = threads_next(thread));)
+        if (thread->tid != thread->real_tid)
+            function(thread->tid, argument);
+    processes_each(visit_process, &visit);
+}
+
 struct thread *vpid_stale_pthread(unsigned long pthread)
 {
     if (!vpid_active)

@@ -21,6 +21,8 @@ int vpid_parent_from_real(int number);
 /* Is the kernel's number of a new process one by which the program knows another process or thread? Then it must not be used: make another.
  * In the maker, or in the child before its state is reset. */
 bool vpid_number_taken(int real);
+/* Calls visit for all such numbers, and perhaps some that are no longer. */
+void vpid_each_taken(void (*visit)(int number, void *argument), void *argument);
 
 /* The slot of a pthread whose number in struct pthread is no longer the kernel's; NULL: it is right, or no such thread. */
 struct thread *vpid_stale_pthread(unsigned long pthread);

@@ -305,8 +305,11 @@ cleanup() {
     trap - EXIT
     exec 2>/dev/null # the shell would tell of every job killed, after the reason of the failure
     [ "$COORDINATOR" ] && command_done -q
-    for pid in $(pids_below ${PROGRAM:-}) $PROGRAM $COORDINATOR; do
-        kill -9 "$pid" 2>/dev/null
+    # By `jobs`: the number of one that was waited for may be somebody else's by now.
+    for pid in $(jobs -p); do
+        for pid in $(pids_below "$pid") "$pid"; do
+            kill -9 "$pid" 2>/dev/null
+        done
     done
     wait
     exit $status

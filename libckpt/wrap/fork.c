@@ -1,4 +1,4 @@
-/* fork and its relatives. vfork needs no wrapper: its child runs in our memory until it calls exec, whose wrapper knows that case. */
+/* fork and its relatives. A child of vfork (x86_64/vfork.S) runs in our memory until it calls exec, whose wrapper knows that case. */
 #include <errno.h>
 #include <pthread.h>
 #include <pty.h>
@@ -38,20 +38,96 @@ static void made(pid_t pid)
     follow_section(FOLLOW_NONE);
 }
 
-/* After a restart a new process must not have a number by which the program knows another one. It ends then, and its maker, who sees the same, makes
- * another: the kernel goes on to the next number. */
-static pid_t fork_anew(pid_t (*real)(void), enum follow_section section)
+/* --- numbers that can't be used --- */
+
+/* After a restart a new process must not have a number by which the program knows another one. It ends then, and its maker makes another: the kernel
+ * goes on to the next number. Both must come to the same verdict, or the maker waits for a child that runs on, or has one that did nothing. So
+ * both look at what the maker noted before; the table of processes changes at any time, and libc changes the thread's words in a child.
+ * A false alarm costs one more fork. */
+#define TAKEN_BITS 16384u
+
+struct taken {
+    unsigned attempts;
+    uint64_t bits[TAKEN_BITS / 64];
+};
+
+static void note_taken(int number, void *argument)
 {
-    for (;;) {
+    struct taken *taken = argument;
+
+    taken->bits[(unsigned)number % TAKEN_BITS / 64] |= 1ull << number % 64;
+}
+
+static bool is_taken(const struct taken *taken, int number)
+{
+    /* With that many numbers in use that all seem to be, it is right to take any. */
+    return taken->attempts < 1000 && taken->bits[(unsigned)number % TAKEN_BITS / 64] >> number % 64 & 1;
+}
+
+static void reap_unusable(pid_t pid)
+{
+    while (syscall6(__NR_wait4, pid, 0, 0, 0, 0, 0) == -EINTR)
+        ;
+}
+
+static __attribute__((noinline)) pid_t fork_past_taken(pid_t (*real)(void), enum follow_section section)
+{
+    struct taken taken = {0};
+
+    for (;; taken.attempts++) {
+        vpid_each_taken(note_taken, &taken);
         follow_section(section);
         pid_t pid = real();
-        if (!pid && vpid_number_taken(sys_getpid()))
+        if (!pid && is_taken(&taken, sys_getpid()))
             sys_exit_group(0);
-        if (pid <= 0 || !vpid_number_taken(pid))
+        if (pid <= 0 || !is_taken(&taken, pid))
             return pid;
-        while (syscall6(__NR_wait4, pid, 0, 0, 0, 0, 0) == -EINTR)
-            ;
+        reap_unusable(pid);
     }
+}
+
+static pid_t fork_anew(pid_t (*real)(void), enum follow_section section)
+{
+    if (vpid_active)
+        return fork_past_taken(real, section);
+    follow_section(section);
+    return real();
+}
+
+/* The child of vfork shares our memory, and leaves word here. As many at once as have room; one more is used as it is. */
+static int32_t vfork_unusable[16];
+
+pid_t vfork(void);
+void *vfork_plain(void) __attribute__((visibility("hidden")));
+bool vfork_returned(long pid) __attribute__((visibility("hidden")));
+
+WRAP_ENTRY(vfork, "vfork")
+
+/* NULL: its number must be looked at. */
+void *vfork_plain(void)
+{
+    return vpid_active && follow_active() ? NULL : (void *)REAL(vfork);
+}
+
+bool vfork_returned(long pid)
+{
+    if (pid < 0) {
+        errno = (int)-pid;
+        return false;
+    }
+    int32_t number = pid ? (int32_t)pid : sys_getpid();
+    if (!pid && !vpid_number_taken(number))
+        return false;
+    for (unsigned i = 0; i < sizeof vfork_unusable / sizeof *vfork_unusable; i++) {
+        int32_t expected = pid ? number : 0;
+        if (__atomic_compare_exchange_n(&vfork_unusable[i], &expected, pid ? 0 : number, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            if (!pid)
+                sys_exit_group(0);
+            reap_unusable(number);
+            return true;
+        }
+    }
+    return false;
 }
 
 WRAP(pid_t, fork, (void))

@@ -78,6 +78,16 @@ static _Noreturn void fail(const char *problem)
     sys_exit_group((int)rc + 1);
 }
 
+/* A number by which programs know another process: whoever spawned us sees the same, ends this process and spawns another (spawn.c). If it does not,
+ * it knows nothing of us. */
+static void await_unspawned(void)
+{
+    for (int left = 5000; left && processes_clash(lib.real_pid); left--) {
+        struct timespec wait = {.tv_nsec = 1000000};
+        sys_nanosleep(&wait);
+    }
+}
+
 static void name_process(void)
 {
     char path[4096];
@@ -93,9 +103,11 @@ static void name_process(void)
     if (!lib.launched && upid_from_text(&lib.computation, lib.conf.computation) == 0 && processes_open() == 0) {
         /* By exec from a process of the computation: the number by which others know this one stays. */
         ptys_settle();
-        int virtual = processes_virtual(lib.real_pid);
+        int virtual = processes_virtual_own(lib.real_pid);
         if (virtual)
             lib.pid = virtual;
+        else
+            await_unspawned();
     }
     lib.process.pid = (uint32_t)lib.pid;
 }

@@ -240,9 +240,12 @@ static void children(void)
     int status;
     pid_t made = child(7);
 
-    CHECK(waitpid(made, &status, 0) == made && WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    pid_t got = waitpid(made, &status, 0);
+    if (got != made || status != 7 << 8)
+        FAIL("step %d: waitpid for %d: %d, status %#x (%m)", step_number_, made, got, status);
     made = child(8);
-    CHECK(waitid(P_PID, (id_t)made, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == made && info.si_status == 8);
+    if (waitid(P_PID, (id_t)made, &info, WEXITED | WNOWAIT) || info.si_pid != made || info.si_status != 8)
+        FAIL("step %d: waitid for %d: pid %d, code %d, status %d (%m)", step_number_, made, info.si_pid, info.si_code, info.si_status);
     CHECK(kill(made, 0) == 0);
     int fd = (int)syscall(SYS_pidfd_open, made, 0);
     CHECK(waitid((idtype_t)3 /* P_PIDFD */, (id_t)fd, &info, WEXITED) == 0 && info.si_pid == made && info.si_status == 8);
