@@ -10,6 +10,7 @@
  * the owner for signals (F_SETOWN) of its descriptions, and whoever is still the owner when all have done so names it by F_SETSIG. The
  * lists have a word on which the processes wait for each other in between. */
 #include <linux/kcmp.h>
+#include <sys/socket.h>
 
 #include "arena.h"
 #include "fd.h"
@@ -31,6 +32,7 @@
 struct list {
     uint64_t magic;
     int32_t virtual, real, tid;
+    int32_t flight_first, flight_tid; /* numbers from the first on are in this thread's table */
     uint32_t count;
     uint32_t kcmp;
     uint32_t stage; /* shared futex */
@@ -126,9 +128,24 @@ static long make_list(void)
     return 0;
 }
 
+/* What is asked of the executor looks at the program's descriptors, what is called here at those in flight. */
+static bool mine(unsigned index)
+{
+    return fd_aside(fd_state.indexed[index]->first) == (sys_gettid() != fd_state.owner_tid);
+}
+
+static long for_all(long (*function)(void *))
+{
+    long error = park_call(suspend_executor(), function, NULL);
+
+    return error || !fd_state.flights_aside ? error : function(NULL);
+}
+
 static long read_signals(void *unused)
 {
     for (unsigned i = 0; i < fd_state.count; i++) {
+        if (!mine(i))
+            continue;
         long signal = sys_fcntl(fd_state.indexed[i]->first, F_GETSIG, 0);
         signals[i] = signal < 0 ? 0 : (unsigned char)signal;
         sys_fcntl(fd_state.indexed[i]->first, F_GETOWN_EX, (long)&signal_owners[i]);
@@ -147,6 +164,8 @@ long fd_publish(uint32_t of_generation)
     own_list->virtual = lib.pid;
     own_list->real = lib.real_pid;
     own_list->tid = fd_state.owner_tid;
+    own_list->flight_first = fd_state.flight_first;
+    own_list->flight_tid = (int32_t)sys_gettid();
     own_list->count = fd_state.count;
     own_list->kcmp = fd_state.kcmp;
     for (unsigned i = 0; i < fd_state.count; i++) {
@@ -154,13 +173,15 @@ long fd_publish(uint32_t of_generation)
         own_list->entry[i] = (struct fd_entry){
             .device = d->st.st_dev, .inode = d->st.st_ino, .mode = d->st.st_mode, .flags = d->flags, .standard = d->standard,
             .first = d->first, .domain = d->domain};
+        for (const struct descriptor *at = d->descriptors; at; at = at->next)
+            own_list->entry[i].flight |= at->fd >= fd_state.flight_first;
     }
     if (!published)
         return 0;
     /* As the program set them: nobody changes them before all have come here. */
     signal_owners = arena_alloc((fd_state.count + 1) * sizeof *signal_owners);
     signals = arena_alloc(fd_state.count + 1);
-    return signal_owners && signals ? park_call(suspend_executor(), read_signals, NULL) : -ENOMEM;
+    return signal_owners && signals ? for_all(read_signals) : -ENOMEM;
 }
 
 static bool add_holder(struct list *list, size_t size)
@@ -318,6 +339,11 @@ bool fd_other_mode_held(const struct description *d)
     return false;
 }
 
+static int tid_of(const struct list *list, int fd)
+{
+    return fd >= list->flight_first ? list->flight_tid : list->tid;
+}
+
 /* Is our description in another process's list? 1 and its index there, 0, or -errno. */
 static long find(const struct description *d, const struct list *list, bool kcmp, unsigned *index)
 {
@@ -330,7 +356,8 @@ static long find(const struct description *d, const struct list *list, bool kcmp
         }
     while (kcmp && low < high) {
         unsigned middle = low + (high - low) / 2;
-        long order = syscall6(__NR_kcmp, own_list->tid, list->tid, KCMP_FILE, d->first, list->entry[middle].first, 0);
+        int first = list->entry[middle].first;
+        long order = syscall6(__NR_kcmp, tid_of(own_list, d->first), tid_of(list, first), KCMP_FILE, d->first, first, 0);
         if (order < 0)
             return order;
         if (order == 0) {
@@ -352,7 +379,8 @@ static long set_owner(void *unused)
     struct signal_owner self = {.type = 1 /* F_OWNER_PID */, .pid = lib.real_pid};
 
     for (unsigned i = 0; i < fd_state.count; i++)
-        sys_fcntl(fd_state.indexed[i]->first, F_SETOWN_EX, (long)&self);
+        if (mine(i))
+            sys_fcntl(fd_state.indexed[i]->first, F_SETOWN_EX, (long)&self);
     return 0;
 }
 
@@ -370,6 +398,8 @@ static long name_owned(void *unused)
 {
     for (unsigned i = 0; i < fd_state.count; i++) {
         struct signal_owner now = {0};
+        if (!mine(i))
+            continue;
         long error = sys_fcntl(fd_state.indexed[i]->first, F_GETOWN_EX, (long)&now);
         if (error < 0 || now.pid == lib.real_pid) { /* O_PATH has no owner: taken for one of its own */
             own_list->entry[i].label = label(lib.pid, i);
@@ -384,7 +414,7 @@ static long read_names(void *unused)
     for (unsigned i = 0; i < fd_state.count; i++) {
         struct fd_entry *entry = &own_list->entry[i];
         struct signal_owner now = {0};
-        if (entry->label)
+        if (entry->label || !mine(i))
             continue;
         entry->label = label(lib.pid, i);
         sys_fcntl(fd_state.indexed[i]->first, F_GETOWN_EX, (long)&now);
@@ -405,6 +435,8 @@ static long read_names(void *unused)
 static long put_back(void *unused)
 {
     for (unsigned i = 0; i < fd_state.count; i++) {
+        if (!mine(i))
+            continue;
         sys_fcntl(fd_state.indexed[i]->first, F_SETOWN_EX, (long)&signal_owners[i]);
         sys_fcntl(fd_state.indexed[i]->first, F_SETSIG, signals[i]);
     }
@@ -435,17 +467,16 @@ static long meet(uint32_t stage, uint64_t deadline_ns, int (*poll)(void), char *
 
 static long elect_by_signal_owner(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size)
 {
-    struct thread *executor = suspend_executor();
     long error;
 
     marked = true;
-    park_call(executor, set_owner, NULL);
+    for_all(set_owner);
     error = meet(1, deadline_ns, poll, problem, size);
     if (!error) {
-        park_call(executor, name_owned, NULL);
+        for_all(name_owned);
         error = meet(2, deadline_ns, poll, problem, size);
     }
-    if (!error && (error = park_call(executor, read_names, NULL)) > 0) {
+    if (!error && (error = for_all(read_names)) > 0) {
         fmt(problem, size, "descriptor %d (%s): kcmp is not permitted here, and without it so many open files that share it can't be told apart",
             fd_state.indexed[error - 1]->first, fd_state.indexed[error - 1]->link);
         error = -EOPNOTSUPP;
@@ -516,6 +547,18 @@ static bool has_domain(const struct list *list, int domain)
     return false;
 }
 
+/* The program does not know the number of a descriptor in flight. */
+static void in_flight(char *problem, size_t size)
+{
+    size_t length = strlen(problem), words = sizeof "in flight in a unix socket's queue: " - 1;
+
+    if (!length || length + words >= size)
+        return;
+    for (size_t i = length + 1; i-- > 0;)
+        problem[i + words] = problem[i];
+    memcpy(problem, "in flight in a unix socket's queue: ", words);
+}
+
 static void find_maker(struct description *d)
 {
     struct fd_entry *entry = &own_list->entry[d->index];
@@ -568,6 +611,10 @@ long fd_elect(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t siz
             gather_standard(d);
             error = claim(d, problem, size);
         }
+        if (error && fd_aside(d->first)) {
+            in_flight(problem, size);
+            break;
+        }
         if (error)
             break;
         find_maker(d);
@@ -587,13 +634,13 @@ long fd_elect(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t siz
 
 /* --- DRAIN: whom this process has to serve --- */
 
-static long serve(struct description *d, const struct holder *holder, unsigned index)
+static long serve(struct description *d, int virtual, const struct holder *holder, unsigned index)
 {
     struct receiver *receiver = arena_alloc(sizeof *receiver);
 
     if (!receiver)
         return -ENOMEM;
-    *receiver = (struct receiver){.next = d->receivers, .virtual = holder->list->virtual, .index = index};
+    *receiver = (struct receiver){.next = d->receivers, .virtual = virtual, .holder = holder->list->virtual, .index = index};
     d->receivers = receiver;
     return 0;
 }
@@ -643,8 +690,44 @@ static long gather_from(struct holder *holder, struct description ***end)
             d = owner->foreign[entry->owner_index];
         if (!d && owner == holder)
             d = foreign(holder, i, end);
-        error = d ? serve(d, holder, i) : -ENOMEM;
+        error = d ? serve(d, holder->list->virtual, holder, i) : -ENOMEM;
     }
+    return error;
+}
+
+/* Who makes the host's unix sockets, and fills their queues. */
+static int unix_maker(void)
+{
+    for (unsigned i = 0; i < holder_count; i++)
+        if (has_domain(holders[i].list, AF_UNIX))
+            return holders[i].list->virtual;
+    return 0;
+}
+
+/* What is in flight is sent to the maker of unix sockets too, as that of the holder's list; he needs nothing for those of his own list. */
+static long gather_flight(struct holder *holder, unsigned index, int maker)
+{
+    const struct fd_entry *entry = &holder->list->entry[index];
+    struct holder *owner = holder_of(entry->owner);
+
+    if (!owner || entry->owner_index >= owner->list->count)
+        return -EPROTO;
+    long error = maker == lib.pid ? flights_expect(holder->list->virtual, index) : 0;
+    if (error || owner->list->entry[entry->owner_index].maker != lib.pid)
+        return error;
+    struct description *d = owner == own ? fd_state.indexed[entry->owner_index] : owner->foreign ? owner->foreign[entry->owner_index] : NULL;
+    return d ? serve(d, maker, holder, index) : -EPROTO;
+}
+
+static long gather_flights(void)
+{
+    int maker = unix_maker();
+    long error = 0;
+
+    for (unsigned h = 0; h < holder_count; h++)
+        for (unsigned i = 0; holders[h].list->virtual != maker && i < holders[h].list->count && !error; i++)
+            if (holders[h].list->entry[i].flight)
+                error = gather_flight(&holders[h], i, maker);
     return error;
 }
 
@@ -655,14 +738,14 @@ long fd_gather(void)
     long error = 0;
 
     if (marked)
-        park_call(suspend_executor(), put_back, NULL);
+        for_all(put_back);
     marked = false;
     while (*end)
         end = &(*end)->next;
     for (unsigned i = 0; i < holder_count && !error; i++)
         if (&holders[i] != own)
             error = gather_from(&holders[i], &end);
-    return error;
+    return error ? error : gather_flights();
 }
 
 /* What the holder of a foreign description published: in scratch, *size bytes at *data. */
@@ -709,7 +792,7 @@ long fd_adopt(char *problem, size_t size)
 void fd_lists_close(void)
 {
     if (marked)
-        park_call(suspend_executor(), put_back, NULL);
+        for_all(put_back);
     marked = false;
     close_all();
 }

@@ -27,9 +27,14 @@ struct head {
     uint32_t count;
 };
 
+struct item {
+    int32_t holder; /* whose list: the receiver's, but for descriptors in flight */
+    uint32_t index; /* there */
+};
+
 struct letter {
     struct head head;
-    uint32_t index[BATCH]; /* the receiver's */
+    struct item item[BATCH];
 };
 
 static int socket_fd; /* ours */
@@ -67,6 +72,9 @@ long exchange_open(char *problem, size_t size)
         outstanding += d->received;
         expects |= d->received || d->receivers;
     }
+    for (const struct flight *flight = flights_expected(); flight; flight = flight->next)
+        outstanding++;
+    expects |= outstanding != 0;
     if (!outstanding)
         return 0;
     long fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error = fd;
@@ -82,12 +90,28 @@ long exchange_open(char *problem, size_t size)
 
 /* --- receiving --- */
 
+/* False: not one that was asked for. */
+static bool take_flight(const struct item *item, int fd)
+{
+    for (struct flight *flight = flights_expected(); flight; flight = flight->next)
+        if (flight->holder == item->holder && flight->index == item->index && flight->fd < 0) {
+            flight->fd = fd;
+            outstanding--;
+            return true;
+        }
+    return false;
+}
+
 static long take(const struct letter *from, const int *fds, unsigned count, char *problem, size_t size)
 {
     long error = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        struct description *d = from->index[i] < fd_state.count ? fd_state.indexed[from->index[i]] : NULL;
+        const struct item *item = &from->item[i];
+        struct description *d = item->index < fd_state.count ? fd_state.indexed[item->index] : NULL;
+        if (item->holder != lib.pid && !error && take_flight(item, fds[i]))
+            continue;
+        d = item->holder == lib.pid ? d : NULL;
         if (!d || !d->received || d->kept || error) {
             sys_close(fds[i]);
             continue;
@@ -155,7 +179,7 @@ static void write_letter(void)
         for (struct receiver *r = d->receivers; r && letter.head.count < BATCH; r = r->next)
             if (r->virtual == target) {
                 letter_fds[letter.head.count] = d->kept;
-                letter.index[letter.head.count++] = r->index;
+                letter.item[letter.head.count++] = (struct item){r->holder, r->index};
                 r->virtual = 0;
             }
 }
@@ -163,7 +187,7 @@ static void write_letter(void)
 static long send_letter(void)
 {
     char control[CMSG_SPACE(BATCH * sizeof(int))] __attribute__((aligned(8)));
-    struct iovec part = {&letter, sizeof letter.head + letter.head.count * sizeof *letter.index};
+    struct iovec part = {&letter, sizeof letter.head + letter.head.count * sizeof *letter.item};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
                             .msg_controllen = CMSG_SPACE(letter.head.count * sizeof(int))};
     struct cmsghdr *rights = (void *)control;

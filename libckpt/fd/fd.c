@@ -24,9 +24,24 @@ struct description *fd_descriptions(void)
     return fd_state.descriptions;
 }
 
+bool fd_aside(int fd)
+{
+    return fd_state.flights_aside && fd >= fd_state.flight_first;
+}
+
+int fd_tid(int fd)
+{
+    return fd_aside(fd) ? (int)sys_gettid() : fd_state.owner_tid;
+}
+
+long fd_call(const struct description *description, long (*function)(void *), void *argument)
+{
+    return fd_aside(description->first) ? function(argument) : park_call(suspend_executor(), function, argument);
+}
+
 static void task_path(char *path, size_t size, const char *directory, int fd)
 {
-    fmt(path, size, "/proc/self/task/%d/%s/%d", fd_state.owner_tid, directory, fd);
+    fmt(path, size, "/proc/self/task/%d/%s/%d", fd_tid(fd), directory, fd);
 }
 
 void fd_info_path(char *path, size_t size, int fd)
@@ -158,6 +173,7 @@ long fd_survey(uint32_t generation, char *problem, size_t size)
     long error;
 
     memset(&fd_state, 0, sizeof fd_state);
+    fd_state.flight_first = INT32_MAX;
     unix_held_possible = true;
     syscall6(__NR_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, (long)&fd_state.limit, 0, 0);
     fd_state.limit_raised = true;
@@ -168,11 +184,14 @@ long fd_survey(uint32_t generation, char *problem, size_t size)
         fd_state.owner_tid = executor->real_tid;
         error = list_descriptors();
     }
+    problem[0] = 0;
+    if (!error)
+        error = flights_find(problem, size);
     if (!error)
         error = survey_descriptors();
     if (!error)
         error = fd_publish(generation);
-    if (error)
+    if (error && !problem[0])
         fmt(problem, size, "its descriptors can't be read: %e", (int)error);
     return error;
 }
@@ -202,6 +221,7 @@ void fd_forget(void)
 {
     fd_lists_close();
     fd_lists_remove();
+    flights_leave();
     put_limit_back();
 }
 
@@ -210,14 +230,35 @@ static bool has_refill(const struct description *d)
     return !d->received && !d->foreign && d->kind && d->kind->refill;
 }
 
-static long refill_all(void *restarted)
+struct refill {
+    bool restarted, aside;
+};
+
+static long refill_all(void *argument)
 {
+    const struct refill *refill = argument;
     long error = 0;
 
     for (struct description *d = fd_state.descriptions; d && !error; d = d->next)
-        if (has_refill(d))
-            error = d->kind->refill(d, *(bool *)restarted);
+        if (has_refill(d) && fd_aside(d->first) == refill->aside)
+            error = d->kind->refill(d, refill->restarted);
     return error;
+}
+
+static bool any_refill(bool aside)
+{
+    for (struct description *d = fd_state.descriptions; d; d = d->next)
+        if (has_refill(d) && fd_aside(d->first) == aside)
+            return true;
+    return false;
+}
+
+static long close_flights(void *unused)
+{
+    for (unsigned i = 0; i < fd_state.descriptor_count; i++)
+        if (fd_state.descriptors[i].fd >= fd_state.flight_first)
+            sys_close(fd_state.descriptors[i].fd);
+    return 0;
 }
 
 static long note_peers(void *unused)
@@ -231,12 +272,20 @@ static long note_peers(void *unused)
 
 long fd_refill(bool restarted)
 {
+    struct refill here = {restarted, true}, there = {restarted, false};
+    long error = 0;
+
     if (restarted)
         park_call(suspend_executor(), note_peers, NULL);
-    for (struct description *d = fd_state.descriptions; d; d = d->next)
-        if (has_refill(d))
-            return park_call(suspend_executor(), refill_all, &restarted);
-    return 0;
+    if (any_refill(true))
+        error = refill_all(&here);
+    if (!error && any_refill(false))
+        error = park_call(suspend_executor(), refill_all, &there);
+    if (restarted && fd_state.flight_first != INT32_MAX) {
+        park_call(suspend_executor(), close_flights, NULL);
+        locks_again();
+    }
+    return error;
 }
 
 const char *fd_description(void)
@@ -247,7 +296,7 @@ const char *fd_description(void)
     for (unsigned i = 0; i < fd_state.descriptor_count; i++)
         size += 64 + strlen(fd_state.descriptors[i].description->link);
     text = arena_alloc(size);
-    for (unsigned i = 0; text && i < fd_state.descriptor_count; i++) {
+    for (unsigned i = 0; text && i < fd_state.descriptor_count && fd_state.descriptors[i].fd < fd_state.flight_first; i++) {
         const struct description *d = fd_state.descriptors[i].description;
         used += fmt(text + used, size - used, "%d %s %s\n", fd_state.descriptors[i].fd, d->kind ? d->kind->name : "shared", d->link);
     }
@@ -420,6 +469,7 @@ long fd_restore(char *problem, size_t size)
     fd_state.limit_raised = true;
     raise_limit(~0ull);
     fd_state.owner_tid = executor->real_tid;
+    fd_state.flights_aside = false; /* until REFILL they have their numbers in the program's table */
     problem[0] = 0;
     long error = park_call(executor, restore_all, &restore);
     if (error < 0 && !problem[0])

@@ -21,6 +21,7 @@ struct scratch_array;
 struct receiver {
     struct receiver *next;
     int virtual;
+    int holder; /* in whose list the index is: his own, but for descriptors in flight (unix_flight.c) */
     unsigned index;
 };
 
@@ -111,6 +112,8 @@ void fd_close_from(int first);
 void fd_info_path(char *path, size_t size, int fd);
 /* /proc/self/task/T/fd/N */
 void fd_link_path(char *path, size_t size, int fd);
+/* Runs a function with the descriptors of a description at hand: park_call of the executor, or here if it is only in flight. Checkpoint only. */
+long fd_call(const struct description *description, long (*function)(void *), void *argument);
 /* First description of the list. */
 struct description *fd_descriptions(void);
 /* The standard descriptor of dmtcp_restart that takes the place of an inherited stream: a duplicate, at or above low. */
@@ -144,6 +147,8 @@ struct fd_state {
     struct description **indexed; /* by device, inode, and the kernel's order of descriptions */
     unsigned count; /* of indexed */
     int owner_tid; /* the thread whose table is looked at */
+    int flight_first; /* from this number on they are in flight (unix_flight.c) */
+    bool flights_aside; /* in the checkpoint thread's table */
     bool kcmp;
     struct fd_limit limit;
     bool limit_raised;
@@ -165,6 +170,7 @@ struct fd_entry {
     uint64_t data; /* offset in the second file */
     int32_t first; /* lowest descriptor */
     int32_t domain; /* a socket's */
+    uint32_t flight; /* is it in flight through a socket of the process's? */
 };
 
 /* refused.c: says why a description can't be restored, and what to do. -EOPNOTSUPP. */
@@ -178,13 +184,32 @@ long fd_adopt(char *problem, size_t size);
 void fd_lists_close(void);
 void fd_lists_remove(void);
 
+/* fd.c: checkpoint: is the number one of the checkpoint thread's table? In whose is it? */
+bool fd_aside(int fd);
+int fd_tid(int fd);
+
 /* survey.c */
 long survey_descriptors(void);
+/* SUSPEND: a descriptor of the checkpoint thread's; until it is closed no other process changes, for a look at it, what others may have too. -1: there
+ * are no others. */
+long survey_lock(void);
 /* Status, position, flags and info of a description as they are now: other processes may have changed them after the survey. */
 long survey_refresh(struct description *description);
 /* kinds, in the order in which they are asked (fd.c). */
 extern const struct fd_kind *const fd_kinds[];
 extern const unsigned fd_kind_count;
+/* unix_flight.c: SUSPEND; fd_forget. */
+long flights_find(char *problem, size_t size);
+void flights_leave(void);
+/* DRAIN: notes a descriptor in flight that will be sent here, as somebody's list has it. */
+struct flight {
+    struct flight *next;
+    int holder;
+    unsigned index;
+    int fd; /* restart; -1 */
+};
+long flights_expect(int holder, unsigned index);
+struct flight *flights_expected(void);
 /* exchange.c: the socket on which this process receives, before the RESTORE barrier; in the executor. Then the exchange. */
 long exchange_open(char *problem, size_t size);
 long exchange_run(int (*poll)(void), char *problem, size_t size);

@@ -81,7 +81,7 @@ static bool inet_claim(const struct description *d)
 {
     struct look look = {.d = (struct description *)d};
 
-    if (!S_ISSOCK(d->st.st_mode) || (d->domain != AF_INET && d->domain != AF_INET6) || park_call(suspend_executor(), look_here, &look) < 0)
+    if (!S_ISSOCK(d->st.st_mode) || (d->domain != AF_INET && d->domain != AF_INET6) || fd_call(d, look_here, &look) < 0)
         return false;
     return (look.type == SOCK_STREAM && look.protocol == IPPROTO_TCP) || (look.type == SOCK_DGRAM && look.protocol == IPPROTO_UDP);
 }
@@ -89,7 +89,7 @@ static bool inet_claim(const struct description *d)
 static long inet_check(const struct description *d, char *problem, size_t size)
 {
     struct look look = {.d = (struct description *)d};
-    long error = park_call(suspend_executor(), look_here, &look);
+    long error = fd_call(d, look_here, &look);
 
     if (error || look.tcp_state == TCP_STATE_CLOSE || look.tcp_state == TCP_STATE_LISTEN)
         return error;
@@ -175,7 +175,7 @@ static long inet_save(struct description *d, char *problem, size_t size)
     if (state && look.buffer) {
         *state = (struct inet_state){0};
         state->queue_end = &state->queue;
-        error = park_call(suspend_executor(), save_here, &look);
+        error = fd_call(d, save_here, &look);
     }
     if (look.buffer)
         scratch_unmap(look.buffer, DATAGRAM_MAX);

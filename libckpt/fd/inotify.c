@@ -119,7 +119,7 @@ static long queue_length(void *argument)
 
 static long inotify_save(struct description *d, char *problem, size_t size)
 {
-    return park_call(suspend_executor(), queue_length, d);
+    return fd_call(d, queue_length, d);
 }
 
 static long inotify_restore(struct description *d, int low, char *problem, size_t size)

@@ -228,3 +228,12 @@ long locks_restore(char *problem, size_t size)
     }
     return 0;
 }
+
+void locks_again(void)
+{
+    for (const struct lock *lock = locks; lock; lock = lock->next) {
+        struct attempt attempt = {lock};
+        if (lock->kind == LOCK_OF_PROCESS)
+            park_call(suspend_executor(), take, &attempt);
+    }
+}

@@ -8,5 +8,7 @@
 long locks_save(char *problem, size_t size);
 /* RECONNECT, when all descriptors exist. */
 long locks_restore(char *problem, size_t size);
+/* REFILL after a restart: closing a descriptor, of those in flight, has let go of what the process had locked of its file. */
+void locks_again(void);
 
 #endif

@@ -43,7 +43,7 @@ static bool netlink_claim(const struct description *d)
     if (!S_ISSOCK(d->st.st_mode) || d->domain != AF_NETLINK)
         return false;
 
-    long protocol = park_call(suspend_executor(), protocol_here, (void *)d);
+    long protocol = fd_call(d, protocol_here, (void *)d);
     for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
         if (protocol == protocols[i])
             return true;
@@ -61,7 +61,7 @@ static long queued_here(void *argument)
 
 static long netlink_check(const struct description *d, char *problem, size_t size)
 {
-    if (park_call(suspend_executor(), queued_here, (void *)d) <= 0)
+    if (fd_call(d, queued_here, (void *)d) <= 0)
         return 0;
     fmt(problem, size, "descriptor %d (%s) is a netlink socket with messages of the kernel that have not been read; read them, then checkpoint",
         d->first, d->link);
@@ -89,7 +89,7 @@ static long save_here(void *argument)
 static long netlink_save(struct description *d, char *problem, size_t size)
 {
     d->own = arena_alloc(sizeof(struct netlink_state));
-    long error = d->own ? park_call(suspend_executor(), save_here, d) : -ENOMEM;
+    long error = d->own ? fd_call(d, save_here, d) : -ENOMEM;
 
     if (error)
         fmt(problem, size, "descriptor %d (%s): its state can't be read: %e", d->first, d->link, (int)error);

@@ -81,7 +81,7 @@ static long look_at(void *argument)
         object->seals = (int)sys_fcntl(d->first, F_GET_SEALS, 0);
     if (!look->content)
         return 0;
-    fmt(path, sizeof path, "/proc/self/fd/%d", d->first);
+    fmt(path, sizeof path, "/proc/thread-self/fd/%d", d->first);
     long fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0 && !(d->flags & (O_PATH | O_WRONLY)))
         fd = sys_fcntl(d->first, F_DUPFD_CLOEXEC, 0);
@@ -121,13 +121,13 @@ long object_save(struct description *d, char *problem, unsigned long size)
         *object = (struct fd_object){.next = objects, .device = d->st.st_dev, .inode = d->st.st_ino, .size = (uint64_t)d->st.st_size,
                                      .name = d->link, .st = d->st, .seals = -1};
         object->huge_page_size = huge_pages(d) ? (uint32_t)d->st.st_blksize : 0;
-        fmt(object->path, sizeof object->path, "/proc/%d/task/%d/fd/%d", lib.real_pid, fd_state.owner_tid, d->first);
+        fmt(object->path, sizeof object->path, "/proc/%d/task/%d/fd/%d", lib.real_pid, fd_tid(d->first), d->first);
         object->saver = fd_lowest_holder(object->device, object->inode);
         objects = object;
     }
     d->own = object;
     struct look look = {object, d, object->saver && object->size && !object->mapping && !mapped_whole(object)};
-    long error = park_call(suspend_executor(), look_at, &look);
+    long error = fd_call(d, look_at, &look);
     if (error < 0)
         fmt(problem, size, "descriptor %d (%s, which has no name any more) can't be read for the image: %e", d->first, d->link, (int)error);
     return error;

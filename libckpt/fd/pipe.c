@@ -148,11 +148,11 @@ static long save_object(struct description *d)
             if (!reader && reads(other) && !other->foreign)
                 reader = other;
         }
-    long capacity = d->flags & O_PATH ? 0 : park_call(suspend_executor(), capacity_here, d);
+    long capacity = d->flags & O_PATH ? 0 : fd_call(d, capacity_here, d);
     object->capacity = capacity > 0 ? (uint32_t)capacity : 0;
     if (!read_inside) /* whoever reads is not of the computation, and has what was written */
         return 0;
-    long error = reader ? park_call(suspend_executor(), save_here, reader) : save_there(d);
+    long error = reader ? fd_call(reader, save_here, reader) : save_there(d);
     if (error == -EMFILE && reader)
         error = save_there(reader);
     return error;

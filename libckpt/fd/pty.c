@@ -48,7 +48,7 @@ static long ask_device(void *argument)
 /* The kernel's number of a pty; -EIO: hung up; -ENOTTY: another kind of terminal, or none. */
 static long number_of(const struct description *d)
 {
-    return park_call(suspend_executor(), ask_device, (void *)(uintptr_t)d);
+    return fd_call(d, ask_device, (void *)(uintptr_t)d);
 }
 
 static bool master_claim(const struct description *d)
@@ -93,7 +93,7 @@ static long master_save(struct description *d, char *problem, size_t size)
 
     if (error >= 0) {
         master->virtual = ptys_virtual((int)error);
-        error = park_call(suspend_executor(), drain_here, d);
+        error = fd_call(d, drain_here, d);
     }
     if (error == -EBUSY)
         fmt(problem, size, "descriptor %d: pseudo terminal %d is in exclusive use (TIOCEXCL); end that before a checkpoint", d->first,

@@ -32,9 +32,15 @@ static unsigned found_count;
 
 /* --- in the executor, who has the descriptors --- */
 
-static long look(void *unused)
+struct stretch {
+    unsigned first, end;
+};
+
+static long look(void *argument)
 {
-    for (unsigned i = 0; i < found_count; i++) {
+    const struct stretch *stretch = argument;
+
+    for (unsigned i = stretch->first; i < stretch->end; i++) {
         struct found *at = &found[i];
         long error = sys_fstat(at->fd, &at->st);
         if (error < 0)
@@ -52,31 +58,75 @@ static long look(void *unused)
 
 /* Without kcmp: the signal of F_SETSIG belongs to the description and may be any of 1 to 64. Each descriptor writes a digit of its index; all
  * that share a description then read the digits of the last of them. */
-static long mark(void *before)
-{
-    unsigned char *signals = before;
+static unsigned char *signals;
+static unsigned shift;
 
-    for (unsigned i = 0; i < found_count; i++) {
+static long read_signals(void *argument)
+{
+    const struct stretch *stretch = argument;
+
+    for (unsigned i = stretch->first; i < stretch->end; i++) {
         long signal = sys_fcntl(found[i].fd, F_GETSIG, 0);
         signals[i] = signal < 0 ? 0 : (unsigned char)signal;
         found[i].same = signal < 0 ? i : 0; /* O_PATH has no signal: taken for one of its own */
     }
-    for (unsigned shift = 0; found_count >> shift; shift += 6) {
-        for (unsigned i = 0; i < found_count; i++)
-            sys_fcntl(found[i].fd, F_SETSIG, 1 + ((i >> shift) & 63));
-        for (unsigned i = 0; i < found_count; i++) {
-            long signal = sys_fcntl(found[i].fd, F_GETSIG, 0);
-            if (signal > 0)
-                found[i].same |= (uint32_t)(signal - 1) << shift;
-        }
+    return 0;
+}
+
+static long write_digits(void *argument)
+{
+    const struct stretch *stretch = argument;
+
+    for (unsigned i = stretch->first; i < stretch->end; i++)
+        sys_fcntl(found[i].fd, F_SETSIG, 1 + ((i >> shift) & 63));
+    return 0;
+}
+
+static long read_digits(void *argument)
+{
+    const struct stretch *stretch = argument;
+
+    for (unsigned i = stretch->first; i < stretch->end; i++) {
+        long signal = sys_fcntl(found[i].fd, F_GETSIG, 0);
+        if (signal > 0)
+            found[i].same |= (uint32_t)(signal - 1) << shift;
     }
-    for (unsigned i = 0; i < found_count; i++)
+    return 0;
+}
+
+static long set_signals(void *argument)
+{
+    const struct stretch *stretch = argument;
+
+    for (unsigned i = stretch->first; i < stretch->end; i++)
         sys_fcntl(found[i].fd, F_SETSIG, signals[i]);
     return 0;
 }
 
+/* For all that was found: in the executor, those in flight here. */
+static long for_all(long (*function)(void *))
+{
+    struct stretch there = {0, found_count}, here = {0, found_count};
+
+    while (there.end && fd_aside(found[there.end - 1].fd))
+        there.end--;
+    here.first = there.end;
+    long error = park_call(suspend_executor(), function, &there);
+    return error ? error : function(&here);
+}
+
+static void mark(void)
+{
+    for_all(read_signals);
+    for (shift = 0; found_count >> shift; shift += 6) {
+        for_all(write_digits);
+        for_all(read_digits);
+    }
+    for_all(set_signals);
+}
+
 /* Other processes may share the description and look at the same moment: one after the other. The lock ends with its holder. */
-static long lock_marks(void)
+long survey_lock(void)
 {
     char path[sizeof lib.conf.tmp_dir + 80], id[UPID_TEXT_MAX];
     long fd;
@@ -102,7 +152,7 @@ static int compare(const struct found *a, const struct found *b)
     if (!fd_state.kcmp)
         return a->same == b->same ? 0 : a->same < b->same ? -1 : 1;
     /* 0: equal, 1: less, 2: greater */
-    long order = syscall6(__NR_kcmp, fd_state.owner_tid, fd_state.owner_tid, KCMP_FILE, a->fd, b->fd, 0);
+    long order = syscall6(__NR_kcmp, fd_tid(a->fd), fd_tid(b->fd), KCMP_FILE, a->fd, b->fd, 0);
     return order == 0 ? 0 : order == 1 ? -1 : 1;
 }
 
@@ -250,8 +300,6 @@ static long group(const uint32_t *order)
 
 static long find_same(void)
 {
-    unsigned char *signals;
-
     fd_state.kcmp = !(lib.conf.disabled & FEATURE_KCMP) && found_count &&
                     syscall6(__NR_kcmp, fd_state.owner_tid, fd_state.owner_tid, KCMP_FILE, found[0].fd, found[0].fd, 0) == 0;
     if (fd_state.kcmp || !found_count)
@@ -259,12 +307,12 @@ static long find_same(void)
     signals = scratch_map(found_count, false);
     if (!signals)
         return -ENOMEM;
-    long lock = lock_marks();
-    long error = park_call(suspend_executor(), mark, signals);
+    long lock = survey_lock();
+    mark();
     if (lock >= 0)
         sys_close((int)lock);
     scratch_unmap(signals, found_count);
-    return error;
+    return 0;
 }
 
 long survey_descriptors(void)
@@ -285,7 +333,7 @@ long survey_descriptors(void)
     fd_state.descriptor_count = fd_state.count = 0;
     fd_state.descriptions = NULL;
     if (!error)
-        error = park_call(suspend_executor(), look, NULL);
+        error = for_all(look);
     if (!error)
         error = find_same();
     if (!error)

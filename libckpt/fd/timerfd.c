@@ -76,7 +76,7 @@ static long timerfd_save(struct description *d, char *problem, size_t size)
 
     if (!state)
         return -ENOMEM;
-    park_call(suspend_executor(), look, d);
+    fd_call(d, look, d);
     long error = survey_refresh(d);
     if (error)
         return error;

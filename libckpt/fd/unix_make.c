@@ -11,6 +11,7 @@
 #include "log.h"
 #include "str.h"
 #include "sys.h"
+#include "unix_flight.h"
 #include "vpid.h"
 
 #define LOG_MODULE "fd"
@@ -77,35 +78,49 @@ static long make_one(struct unix_state *s)
 
 /* --- queues --- */
 
+#define FLIGHT_MAX 253 /* SCM_MAX_FD */
+
 struct outgoing {
     const struct unix_message *message;
     const struct unix_name *to; /* NULL: to its peer */
     uint32_t sent;
 };
 
+static void *add_control(struct msghdr *header, int type, size_t size)
+{
+    struct cmsghdr *head = (void *)((char *)header->msg_control + header->msg_controllen);
+
+    header->msg_controllen += CMSG_SPACE(size);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = type;
+    head->cmsg_len = CMSG_LEN(size);
+    return CMSG_DATA(head);
+}
+
 static long send_part(int fd, const struct outgoing *out, bool with_credentials)
 {
-    char control[CMSG_SPACE(sizeof(struct ucred))] __attribute__((aligned(8)));
+    char control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FLIGHT_MAX * sizeof(int))] __attribute__((aligned(8)));
     const struct unix_message *message = out->message;
     struct sockaddr_un address;
     struct iovec part = {message->bytes + out->sent, message->size - out->sent};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
 
+    memset(control, 0, sizeof control);
     if (out->to) {
         header.msg_name = &address;
         header.msg_namelen = unix_address(out->to, &address);
     }
     if (with_credentials) {
-        struct cmsghdr *head = (void *)control;
-        struct ucred *credentials = (void *)CMSG_DATA(head);
-        memset(control, 0, sizeof control);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_CREDENTIALS;
-        head->cmsg_len = CMSG_LEN(sizeof *credentials);
+        struct ucred *credentials = add_control(&header, SCM_CREDENTIALS, sizeof *credentials);
         *credentials = (struct ucred){vpid_to_real(message->pid), message->uid, message->gid};
-        header.msg_control = control;
-        header.msg_controllen = sizeof control;
     }
+    if (message->flight_count && !out->sent && message->flight_count <= FLIGHT_MAX) {
+        int *fds = add_control(&header, SCM_RIGHTS, message->flight_count * sizeof *fds);
+        for (uint32_t i = 0; i < message->flight_count; i++)
+            fds[i] = flight_arrived(message->holder, message->flight[i]);
+    }
+    if (!header.msg_controllen)
+        header.msg_control = NULL;
     return sys_sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -458,6 +473,9 @@ long unix_complete_all(char *problem, size_t size)
         sys_close(s->fd);
         s->fd = -1;
     }
+    for (struct flight *flight = flights_expected(); flight; flight = flight->next)
+        if (flight->fd >= 0)
+            sys_close(flight->fd);
     unix_names_leave();
     return 0;
 }

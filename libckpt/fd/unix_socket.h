@@ -29,7 +29,8 @@ struct unix_message {
     uint32_t uid, gid;
     uint32_t size;
     uint32_t flight_count; /* descriptors that it carries: */
-    uint32_t *flight; /* their places among all in flight (unix_flight.c) */
+    int32_t holder; /* whose descriptions they are, */
+    uint32_t *flight; /* and which (unix_flight.h) */
     char *bytes;
 };
 
@@ -54,6 +55,10 @@ struct unix_state {
 
 /* The state of a unix socket that this process makes, else NULL. */
 struct unix_state *unix_state(const struct description *d);
+
+/* SUSPEND, with a descriptor in the checkpoint thread's table: the queue, what is in flight by number. buffer: UNIX_PEEK_MAX bytes, scratch. */
+enum { UNIX_PEEK_MAX = 16 << 20 }; /* memory is taken as it is used */
+long unix_peek_flight(int fd, uint32_t inode, struct unix_message **messages, char *buffer);
 
 /* unix_make.c. Restart, in the executor. */
 long unix_make_all(char *problem, size_t size);

@@ -1,0 +1,4 @@
+#!/bin/bash
+# variants: root unpriv
+export DMTCP_DISABLE=kcmp,close_range
+. "$TESTS/live/rights_in_flight.sh"
