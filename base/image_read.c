@@ -366,7 +366,7 @@ static bool segment_is_sound(const struct image *image, size_t n)
     if (n && s->start < image->segments[n - 1].end)
         return false;
     if (s->kind < IMAGE_ANON || s->kind > IMAGE_VVAR || s->prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC) ||
-        s->vm_flags >= IMAGE_VM_MAYWRITE << 1 || s->name >= image->strings_size || s->offset > INT64_MAX - (s->end - s->start))
+        s->vm_flags >= IMAGE_VM_NAMED << 1 || (s->vm_flags & IMAGE_VM_NAMED && s->kind != IMAGE_SHARED) || s->name >= image->strings_size || s->offset > INT64_MAX - (s->end - s->start))
         return false;
     if (s->vm_flags & IMAGE_VM_HUGETLB)
         return s->huge_page_size >= IMAGE_PAGE && !(s->huge_page_size & (s->huge_page_size - 1)) &&

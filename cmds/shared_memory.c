@@ -19,6 +19,8 @@ struct wanted {
     uint64_t device, inode, size;
     const char *name;
     uint32_t huge_page_size;
+    bool named;
+    unsigned mode;
     unsigned images;
 };
 
@@ -38,6 +40,11 @@ static void look(const struct image_set *set, size_t first, struct wanted *wante
             if (segment->kind != IMAGE_SHARED || segment->device != wanted->device || segment->inode != wanted->inode)
                 continue;
             found = true;
+            if (segment->vm_flags & IMAGE_VM_NAMED) {
+                wanted->named = true;
+                wanted->mode = segment->mode;
+                end = segment->file_size;
+            }
             if (end > wanted->size)
                 wanted->size = end;
             if (segment->file_size > wanted->size)
@@ -52,7 +59,10 @@ static void look(const struct image_set *set, size_t first, struct wanted *wante
             found = true;
             if (held[k].size > wanted->size)
                 wanted->size = held[k].size;
-            wanted->huge_page_size = held[k].huge_page_size;
+            if (held[k].huge_page_size == IMAGE_OBJECT_NAMED)
+                wanted->named = true;
+            else
+                wanted->huge_page_size = held[k].huge_page_size;
             wanted->name = image_string(image, held[k].name);
         }
         wanted->images += found;
@@ -61,9 +71,9 @@ static void look(const struct image_set *set, size_t first, struct wanted *wante
 
 static void make(const struct image_set *set, size_t first, uint64_t device, uint64_t inode)
 {
-    struct wanted wanted = {.device = device, .inode = inode, .name = ""};
+    struct wanted wanted = {.device = device, .inode = inode, .name = "", .mode = 0600};
     const char *path = set->images[first].path;
-    bool huge;
+    bool huge = false;
 
     if (is_made(device, inode))
         return;
@@ -72,7 +82,10 @@ static void make(const struct image_set *set, size_t first, uint64_t device, uin
         return;
     if (object_count == HANDOFF_SHARED_MAX)
         die(FAIL_TOOL, "%s: its set has more than %d shared memory objects", path, HANDOFF_SHARED_MAX);
-    long fd = object_make(wanted.name, wanted.huge_page_size, wanted.size, &huge);
+    long fd = wanted.named ? object_open_memory_file(wanted.name, wanted.size, wanted.mode)
+                           : object_make(wanted.name, wanted.huge_page_size, wanted.size, &huge);
+    if (fd < 0 && wanted.named)
+        die(FAIL_TOOL, "%s: the file %s, which its processes had mapped: %s", path, wanted.name, fmt_error((int)fd));
     if (fd < 0)
         die(FAIL_TOOL, "%s: shared memory of %lu bytes: %s", path, (unsigned long)wanted.size, fmt_error((int)fd));
     if (wanted.huge_page_size && !huge)

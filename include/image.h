@@ -107,6 +107,7 @@ enum {
     IMAGE_VM_RANDOM = 1u << 10, /* rr */
     IMAGE_VM_HUGETLB = 1u << 11, /* ht */
     IMAGE_VM_MAYWRITE = 1u << 12, /* mw: a shared mapping that may become writable */
+    IMAGE_VM_NAMED = 1u << 13, /* not the kernel's: IMAGE_SHARED whose memory has a name, that of a file below /dev/shm */
 };
 
 struct image_segment {
@@ -120,7 +121,7 @@ struct image_segment {
     uint32_t vm_flags;
     uint32_t name; /* offset in STRINGS: path or "[heap]" and the like */
     uint32_t huge_page_size; /* bytes; hugetlb only, else 0 */
-    uint32_t unused;
+    uint32_t mode; /* IMAGE_VM_NAMED: permissions of the file, as in st_mode */
 };
 _Static_assert(sizeof(struct image_segment) == 80, "file format");
 
@@ -172,8 +173,9 @@ struct image_object {
     uint64_t device, inode;
     uint64_t size; /* bytes */
     uint32_t name; /* in STRINGS; "/memfd:x", or the path that it had */
-    uint32_t huge_page_size; /* bytes; 0: not of huge pages */
+    uint32_t huge_page_size; /* bytes; 0: not of huge pages; 1, IMAGE_OBJECT_NAMED: the path leads to it */
 };
+#define IMAGE_OBJECT_NAMED 1u
 _Static_assert(sizeof(struct image_object) == 32, "file format");
 
 struct image_zombie {

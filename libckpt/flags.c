@@ -56,7 +56,7 @@ static void apply(struct plan *plan, size_t *next, const struct map *map, const 
     for (; *next < count && plan_segment(plan, *next)->image.end <= map->end; ++*next) {
         struct segment *segment = plan_segment(plan, *next);
 
-        segment->image.vm_flags = facts->vm_flags;
+        segment->image.vm_flags = facts->vm_flags | (segment->image.vm_flags & IMAGE_VM_NAMED);
         segment->image.huge_page_size = facts->vm_flags & IMAGE_VM_HUGETLB ? (uint32_t)facts->page_size : 0;
         segment->flags |= (facts->lazy ? SEGMENT_LAZY : 0) | (facts->swap ? SEGMENT_SWAPPED : 0);
         if (!facts->resident && !facts->swap && !(facts->vm_flags & IMAGE_VM_HUGETLB)) /* huge pages are not in Rss */

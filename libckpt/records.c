@@ -177,7 +177,7 @@ static long add_objects(struct engine *engine, struct scratch_array *records)
         if (name < 0 || !to)
             return no_memory(engine);
         *to = (struct image_object){.device = object->device, .inode = object->inode, .size = object->size, .name = (uint32_t)name,
-                                    .huge_page_size = object->huge_page_size};
+                                    .huge_page_size = object->named ? IMAGE_OBJECT_NAMED : object->huge_page_size};
     }
     if (list.used)
         error = add(engine, records, IMAGE_REC_OBJECTS, list.memory, list.used);

@@ -129,7 +129,7 @@ long plan_find_pages(struct plan *plan, const struct pages *own)
         size_t runs = plan->runs.used;
         long error = 0;
 
-        if (segment->image.inode)
+        if (segment->image.inode && !(segment->image.vm_flags & IMAGE_VM_NAMED)) /* known from when the program stood still */
             look_at_file(plan, segment, i ? segment - 1 : NULL);
         if (segment->flags & SEGMENT_SAVED)
             continue;

@@ -6,6 +6,7 @@
 #include "plan.h"
 
 #include "maps.h"
+#include "object.h"
 #include "str.h"
 #include "sys.h"
 #include "writer.h"
@@ -45,11 +46,19 @@ static bool same_file(const struct map *map, const struct stat *st)
     return st->st_dev != device_number(map->major, map->minor) || st->st_ino == map->inode;
 }
 
+/* The contents of a file on a disk stay in the file; memory of the computation that has a name there goes with it, as at the checkpoint, also
+ * when the machine has been restarted. */
+static bool is_own_memory(const struct map *map, const struct stat *st)
+{
+    return map->shared && object_is_memory_file(map->name) && S_ISREG(st->st_mode) && st->st_uid == sys_geteuid();
+}
+
 /* A kind, 0 for a mapping that is left alone, or -errno. */
-static long kind_of(struct plan *plan, const struct map *map)
+static long kind_of(struct plan *plan, const struct map *map, struct stat *named)
 {
     struct stat st;
 
+    *named = (struct stat){0};
     if (map->name[0] == '[') {
         if (str_equal(map->name, "[stack]"))
             return IMAGE_STACK;
@@ -77,10 +86,14 @@ static long kind_of(struct plan *plan, const struct map *map)
     if (S_ISCHR(st.st_mode))
         return snapshot_fail(plan->snapshot, -EOPNOTSUPP,
                              "the program maps the device %s, whose memory can't be saved; checkpoint when it has been unmapped", map->name);
+    if (is_own_memory(map, &st)) {
+        *named = st;
+        return IMAGE_SHARED;
+    }
     return map->shared ? IMAGE_FILE_SHARED : IMAGE_FILE_PRIVATE;
 }
 
-static long add_segment(struct plan *plan, const struct map *map, long kind, uint64_t start, uint64_t end)
+static long add_segment(struct plan *plan, const struct map *map, const struct stat *named, long kind, uint64_t start, uint64_t end)
 {
     size_t count = plan_segment_count(plan);
     const struct segment *before = count ? plan_segment(plan, count - 1) : NULL;
@@ -104,6 +117,9 @@ static long add_segment(struct plan *plan, const struct map *map, long kind, uin
                   .inode = map->inode,
                   .kind = (uint32_t)kind,
                   .prot = map->prot,
+                  .vm_flags = named->st_mode ? IMAGE_VM_NAMED : 0,
+                  .file_size = named->st_mode ? (uint64_t)named->st_size : 0,
+                  .mode = named->st_mode & 07777,
                   .name = (uint32_t)name},
         .flags = map->deleted ? SEGMENT_DELETED : 0,
     };
@@ -120,11 +136,17 @@ long plan_read_maps(struct plan *plan, int maps)
 {
     struct maps_reader reader;
     struct map map;
+    struct stat named;
+    char path[320];
     long more, error;
 
     start_reading(&reader, maps);
     while ((more = maps_next(&reader, &map)) > 0) {
-        long kind = kind_of(plan, &map);
+        if (map.shared && map.deleted && object_find_memory_file(map.name, map.inode, path, sizeof path)) {
+            str_copy(map.name, sizeof map.name, path);
+            map.deleted = false;
+        }
+        long kind = kind_of(plan, &map, &named);
 
         if (kind < 0)
             return kind;
@@ -132,7 +154,7 @@ long plan_read_maps(struct plan *plan, int maps)
             uint64_t skip_start = map.end, skip_end = map.end;
 
             scratch_covers(at, map.end, &skip_start, &skip_end);
-            if (at < skip_start && (error = add_segment(plan, &map, kind, at, skip_start)))
+            if (at < skip_start && (error = add_segment(plan, &map, &named, kind, at, skip_start)))
                 return error;
             at = skip_end;
         }

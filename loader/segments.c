@@ -161,13 +161,19 @@ static long open_object(const struct image_segment *s, uint64_t size, bool *kept
 {
     const struct image_object *held = held_object(s);
     struct handoff *handoff = &loader.handoff;
-    bool huge;
+    bool huge = false;
+    long fd;
 
     *kept = true;
     for (uint32_t i = 0; i < handoff->shared_count; i++)
         if (handoff->shared[i].device == s->device && handoff->shared[i].inode == s->inode)
             return handoff->shared[i].fd;
-    long fd = object_make(image_string(&loader.image, s->name), huge_shift(s) ? s->huge_page_size : 0, size, &huge);
+    if (s->vm_flags & IMAGE_VM_NAMED)
+        fd = object_open_memory_file(image_string(&loader.image, s->name), s->file_size, s->mode);
+    else
+        fd = object_make(image_string(&loader.image, s->name), huge_shift(s) ? s->huge_page_size : 0, size, &huge);
+    if (fd < 0 && s->vm_flags & IMAGE_VM_NAMED)
+        die("needs the file %s, which it had mapped: %e", image_string(&loader.image, s->name), (int)fd);
     if (fd >= 0 && huge_shift(s) && !huge)
         warn("no huge pages for shared memory (%lu bytes), made of normal pages", size);
     *kept = fd >= 0 && held && handoff->shared_count < HANDOFF_SHARED_MAX;

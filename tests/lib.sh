@@ -214,7 +214,8 @@ finish() {
     [ $status = 0 ] || fail "the program ended with status $status at the end; it said: $(cat program.err restart.err 2>/dev/null | tail -n1)"
 }
 
-# generations N [FROM]: N times checkpoint, let it run a step, kill -9, restart, and let it run the same step again.
+# generations N [FROM]: N times checkpoint, let it run a step, kill -9, restart, and let it run the same step again. A test may define
+# after_kill STEP, to change the world before the restart, and at_end, to clear up what outlives processes.
 generations() {
     local step=${2:-1} last
     last=$((step + $1))
@@ -224,6 +225,7 @@ generations() {
         go "$step"
         await_step $((step + 1)) "checked after resume $step"
         kill_program
+        ! declare -F after_kill >/dev/null || after_kill "$step"
         rm "$STEP_DIR/ready"
         restart
         await_step $((step + 1)) "checked after restart $step"
@@ -312,6 +314,7 @@ cleanup() {
         done
     done
     wait
+    ! declare -F at_end >/dev/null || at_end
     exit $status
 }
 trap cleanup EXIT

@@ -13,7 +13,7 @@
 
 /* Asked in this order: the special before the general. */
 const struct fd_kind *const fd_kinds[] = {
-    &fd_standard, &fd_pty_master, &fd_pty_slave, &fd_terminal, &fd_proc_file, &fd_memfd, &fd_unlinked, &fd_file, &fd_directory, &fd_device,
+    &fd_standard, &fd_pty_master, &fd_pty_slave, &fd_terminal, &fd_proc_file, &fd_memfd, &fd_memory_file, &fd_unlinked, &fd_file, &fd_directory, &fd_device,
     &fd_pipe, &fd_fifo, &fd_epoll, &fd_eventfd, &fd_signalfd, &fd_timerfd, &fd_unix, &fd_inet, &fd_netlink, &fd_pidfd, &fd_inotify,
 };
 

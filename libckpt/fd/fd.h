@@ -134,7 +134,7 @@ void fd_ptys_arrived(void);
 void fd_ptys_leave(void);
 
 extern const struct fd_kind fd_pty_master, fd_pty_slave, fd_signalfd, fd_timerfd;
-extern const struct fd_kind fd_netlink, fd_unlinked, fd_memfd, fd_pidfd, fd_inotify;
+extern const struct fd_kind fd_netlink, fd_unlinked, fd_memory_file, fd_memfd, fd_pidfd, fd_inotify;
 extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_fifo, fd_epoll, fd_eventfd, fd_proc_file, fd_unix, fd_inet;
 
 /* --- between the files of this folder --- */

@@ -1,4 +1,4 @@
-/* Unlinked files and memfds: one object for all descriptions and mappings of an inode.
+/* Unlinked files, memfds and files of /dev/shm: one object for all descriptions and mappings of an inode.
  *
  * The contents need no code of their own: while the program stands still, the lowest process that holds a descriptor maps the whole object, and
  * what is mapped goes into the image (shared memory without a file, holes left out). At a restart the loader has made the object and filled it
@@ -119,7 +119,14 @@ long object_save(struct description *d, char *problem, unsigned long size)
         if (!object)
             return -ENOMEM;
         *object = (struct fd_object){.next = objects, .device = d->st.st_dev, .inode = d->st.st_ino, .size = (uint64_t)d->st.st_size,
-                                     .name = d->link, .st = d->st, .seals = -1};
+                                     .name = d->link, .st = d->st, .seals = -1, .named = !d->deleted};
+        char path[320];
+        if (d->deleted && d->st.st_nlink && object_find_memory_file(d->link, d->st.st_ino, path, sizeof path)) {
+            object->name = arena_string(path);
+            object->named = object->name != NULL;
+            if (!object->named)
+                return -ENOMEM;
+        }
         object->huge_page_size = huge_pages(d) ? (uint32_t)d->st.st_blksize : 0;
         fmt(object->path, sizeof object->path, "/proc/%d/task/%d/fd/%d", lib.real_pid, fd_tid(d->first), d->first);
         object->saver = fd_lowest_holder(object->device, object->inode);
@@ -154,7 +161,9 @@ static long make(struct fd_object *object)
     for (uint32_t i = 0; i < lib.handoff.shared_count; i++)
         if (shared[i].device == object->device && shared[i].inode == object->inode)
             object->fd = (int)sys_fcntl(shared[i].fd, F_DUPFD_CLOEXEC, 0);
-    if (!object->fd)
+    if (!object->fd && object->named)
+        object->fd = (int)object_open_memory_file(object->name, object->size, object->st.st_mode);
+    else if (!object->fd)
         object->fd = (int)object_make(object->name, object->huge_page_size, object->size, &huge);
     if (object->fd < 0)
         return object->fd;
@@ -180,7 +189,7 @@ long object_restore(struct description *d, int low, char *problem, unsigned long
         fd = fd_lift(fd, low);
     }
     if (fd < 0)
-        fmt(problem, size, "descriptor %d (%s, which had no name any more) can't be made: %e", d->first, d->link, (int)fd);
+        fmt(problem, size, "descriptor %d (%s%s) can't be made: %e", d->first, d->link, object->named ? "" : ", which had no name any more", (int)fd);
     else if (!(d->flags & O_PATH))
         sys_lseek((int)fd, (int64_t)d->position, SEEK_SET);
     return fd;
@@ -193,7 +202,8 @@ static void set_attributes(const struct fd_object *object)
     syscall3(__NR_fchown, object->fd, object->st.st_uid, object->st.st_gid);
     sys_fchmod(object->fd, object->st.st_mode & 07777);
     syscall6(__NR_utimensat, object->fd, 0, (long)times, 0, 0, 0);
-    if (object->seals <= 0)
+    /* What is no memfd says F_SEAL_SEAL from the start. */
+    if (object->seals <= 0 || sys_fcntl(object->fd, F_GET_SEALS, 0) == object->seals)
         return;
     long error = sys_fcntl(object->fd, F_ADD_SEALS, object->seals);
     if (error < 0)

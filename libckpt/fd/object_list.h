@@ -1,4 +1,4 @@
-/* What descriptors hold that has no name, to be made anew at a restart: unlinked files and memfds. fd/object.c makes the list in DRAIN; it is in the
+/* What descriptors hold that is memory or has no name, to be made anew at a restart: unlinked files, memfds, files of /dev/shm. fd/object.c makes the list in DRAIN; it is in the
  * arena. dmtcp_restart and the loader make those objects that other images or mappings share (handoff.h), the rest is made here. */
 #ifndef OBJECT_LIST_H
 #define OBJECT_LIST_H
@@ -12,6 +12,7 @@ struct fd_object {
     uint64_t device, inode, size;
     uint32_t huge_page_size;
     int seals; /* F_GET_SEALS; -1: none */
+    bool named; /* the path leads to it: a file below /dev/shm */
     bool saver; /* this process sees to the contents and attributes */
     const char *name; /* as maps shows it, without " (deleted)" */
     struct stat st;

@@ -1,0 +1,7 @@
+#!/bin/bash
+# variants: root unpriv
+# limit: 120
+# multiprocessing by forkserver: its semaphores, arenas and shared memory lie in /dev/shm.
+. "$TESTS/lib.sh"
+need python3
+AWAIT_SECONDS=60 GENERATIONS=2 survive python3 "$TESTS/live/programs/multiprocess.py" forkserver
