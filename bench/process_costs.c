@@ -1,5 +1,4 @@
 /* What making a process or a thread costs: microseconds for one, measured N times in a row; once for each way. Prints "WAY MICROSECONDS". */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <spawn.h>
 #include <stdio.h>
