@@ -71,7 +71,7 @@ void restart_fail(const char *reason)
     if (worker_count())
         end_kill(NULL);
     else
-        computation_adopt(&(struct upid){0}, 0);
+        computation_check();
 }
 
 static void finish(void)

@@ -86,14 +86,18 @@ static bool is_same(const struct upid *a, const struct upid *b)
     return !memcmp(a, b, sizeof *a);
 }
 
+/* The last one: a process that becomes another program by exec, or finds us again, goes on with its numbers. */
+static struct computation ended;
+
+/* Sets of the same computation that were made later keep their numbers: the next one gets another. */
 void computation_adopt(const struct upid *name, uint32_t generation)
 {
     computation.name = *name;
     computation.generation = computation.attempt = generation;
+    if (is_same(&ended.name, name) && ended.attempt > generation)
+        computation.attempt = ended.attempt;
+    ended = (struct computation){0};
 }
-
-/* The last one: a process that becomes another program by exec, or finds us again, goes on with its numbers. */
-static struct computation ended;
 
 static void computation_end(void)
 {
