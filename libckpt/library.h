@@ -17,6 +17,8 @@ struct library {
     struct upid process;
     struct upid computation;
     char program[64]; /* for names and messages: last component of the executable's path */
+    char executable[4096]; /* its path, when it began; "": not known, or the file had been removed */
+    bool executable_differs; /* /proc/self/exe leads to dmtcp_restart's loader */
     int pid; /* as the program knows it: the kernel's at creation */
     int real_pid;
     uint32_t generation; /* of the last committed checkpoint, or the one restarted from */

@@ -191,6 +191,16 @@ static long make_threads(void *unused)
 
 /* --- the checkpoint thread --- */
 
+/* The kernel permits it to the privileged only, when nothing of the former file is mapped; for others wrap/proc_path.c knows better. prctl(2) */
+static void take_executable(void)
+{
+    long fd = lib.executable[0] ? sys_open(lib.executable, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0) : -ENOENT;
+
+    lib.executable_differs = fd < 0 || sys_prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, (unsigned long)fd, 0, 0) != 0;
+    if (fd >= 0)
+        sys_close((int)fd);
+}
+
 static void take_configuration(void)
 {
     if (!conf_decode(&lib.conf, lib.handoff.conf))
@@ -265,6 +275,7 @@ void restart_run(void)
         give_up(PHASE_LOAD);
     }
     unmap_loader();
+    take_executable();
     processes_forget();
     if (coord_init() < 0 || coord_join(PROTO_JOIN_RESTART, problem, sizeof problem) < 0)
         give_up(PHASE_LOAD);

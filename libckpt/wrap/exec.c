@@ -13,6 +13,7 @@
 #include "fmt.h"
 #include "follow.h"
 #include "library.h"
+#include "proc_path.h"
 #include "wrap.h"
 
 extern char **environ;
@@ -37,6 +38,9 @@ extern char **environ;
 
 WRAP(int, execve, (const char *path, char *const arguments[], char *const environment[]))
 {
+    struct proc_path room;
+
+    path = proc_path(path, &room);
     EXEC(path, environment, REAL(execve)(path, arguments, with));
 }
 

@@ -95,6 +95,8 @@ static void name_process(void)
 
     path[n > 0 ? n : 0] = 0;
     str_copy(lib.program, sizeof lib.program, str_base(path));
+    if (n > 0 && syscall3(__NR_access, (long)path, F_OK, 0) == 0)
+        str_copy(lib.executable, sizeof lib.executable, path);
     fmt(lib.libc_name, sizeof lib.libc_name, "glibc %s", gnu_get_libc_version());
     lib.pid = lib.real_pid = sys_getpid();
     lib.process.host = lib.conf.host_id;

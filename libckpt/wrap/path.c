@@ -1,5 +1,5 @@
-/* Calls that take a path, for the numbers in paths below /proc (proc_path.h). Those libc makes itself out of others (realpath, nftw, glob) see the
- * kernel's numbers. */
+/* Calls that take a path, for the numbers in paths below /proc (proc_path.h). Those libc makes itself out of others (nftw, glob; realpath on its way) see
+ * the kernel's numbers. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -131,6 +131,16 @@ WRAP(int, statx, (int directory, const char *path, int flags, unsigned mask, str
 }
 
 /* --- links --- */
+
+/* Where a path in /proc leads: libc finds out by calls of its own. */
+PATH_AND(char *, path_realpath, "realpath", char *)
+
+WRAP_SYMBOL(char *, path_realpath_chk, "__realpath_chk", (const char *path, char *resolved, size_t size))
+{
+    struct proc_path room;
+
+    return REAL(path_realpath_chk)(proc_path(path, &room), resolved, size);
+}
 
 WRAP(ssize_t, readlink, (const char *path, char *target, size_t size))
 {

@@ -60,12 +60,30 @@ static bool put_below_proc(struct writer *to, const char *at, int (*number)(int)
     return put(to, at, strlen(at));
 }
 
+/* /proc/self/exe, and where the path is not what the kernel would tell. */
+static bool is_executable(const char *path)
+{
+    const char *at = path ? str_after(path, PROC) : NULL, *rest;
+    uint64_t pid = 0;
+
+    if (!at || !lib.executable_differs || !lib.executable[0])
+        return false;
+    rest = str_after(at, "self");
+    if (!rest)
+        rest = str_after(at, "thread-self");
+    if (!rest && *at >= '1' && *at <= '9' && str_number(&at, 10, &pid) && pid == (uint64_t)lib.pid)
+        rest = at;
+    return rest && str_equal(rest, "/exe");
+}
+
 const char *proc_path_translate(const char *path, struct proc_path *room)
 {
     struct writer to = {.text = room->text};
 
     if (!path || !str_after(path, PROC))
         return ptys_differ ? ptys_real_path(path, room->text, sizeof room->text) : path;
+    if (is_executable(path))
+        return lib.executable;
     if (!vpid_active)
         return path;
     put(&to, path, sizeof PROC - 1);
@@ -78,6 +96,13 @@ ssize_t proc_link(const char *path, char *target, size_t size, ssize_t result)
     struct proc_path room;
     struct writer to = {.text = room.text};
 
+    if (is_executable(path)) {
+        size_t length = strlen(lib.executable);
+        if (!size)
+            return result;
+        memcpy(target, lib.executable, length < size ? length : size);
+        return (ssize_t)(length < size ? length : size);
+    }
     if (!vpid_active || result <= 0 || (size_t)result >= sizeof from || (!str_equal(path, "/proc/self") && !str_equal(path, "/proc/thread-self")))
         return result;
     memcpy(from, target, (size_t)result);

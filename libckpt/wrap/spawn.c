@@ -16,6 +16,7 @@
 
 #include "fmt.h"
 #include "follow.h"
+#include "proc_path.h"
 #include "processes.h"
 #include "region.h"
 #include "wrap.h"
@@ -55,6 +56,9 @@ WRAP(int, posix_spawn,
      (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes, char *const arguments[],
       char *const environment[]))
 {
+    struct proc_path room;
+
+    path = proc_path(path, &room);
     if (!follow_active() || follow_refusal(path))
         return REAL(posix_spawn)(pid, path, actions, attributes, arguments, environment);
     return spawn_followed(REAL(posix_spawn), pid, path, actions, attributes, arguments, environment);
@@ -85,7 +89,9 @@ WRAP(int, posix_spawnp,
       char *const environment[]))
 {
     char path[PATH_MAX];
+    struct proc_path room;
 
+    file = proc_path(file, &room);
     if (!follow_active() || follow_refusal(found_in_path(file, path, sizeof path)))
         return REAL(posix_spawnp)(pid, file, actions, attributes, arguments, environment);
     return spawn_followed(REAL(posix_spawnp), pid, file, actions, attributes, arguments, environment);
