@@ -45,7 +45,7 @@ static struct {
     uint64_t deadline_ns;
     uint64_t suspended_ns, resumed_ns;
     uint32_t processes;
-    bool drained, refilled, committed;
+    bool surveyed, drained, refilled, committed;
     bool held; /* the threads stay parked after RESUME */
     struct snapshot *snapshot; /* scratch */
     char image[4096];
@@ -109,6 +109,7 @@ static long phase_suspend(void)
         error = processes_await_joined(ckpt.deadline_ns, look_for_abort, ckpt.problem, sizeof ckpt.problem);
     if (!error)
         processes_suspended(lib.entry, ckpt.begin.generation);
+    ckpt.surveyed = !error;
     if (!error)
         error = fd_survey(ckpt.begin.generation, ckpt.problem, sizeof ckpt.problem);
     return error;
@@ -172,6 +173,7 @@ static long phase_refill(void)
 {
     long error = fd_refill(false);
 
+    fd_release();
     fd_forget();
     resource_refill(false);
     worker_forget_continue();
@@ -228,8 +230,11 @@ static void undo(void)
         fd_refill(false);
         resource_refill(false);
     }
-    if (!ckpt.refilled)
+    if (!ckpt.refilled) {
         worker_forget_continue();
+        if (ckpt.surveyed)
+            fd_release();
+    }
     fd_forget();
     if (!lib.stopped) {
         resource_resuming();

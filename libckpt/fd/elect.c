@@ -172,7 +172,7 @@ long fd_publish(uint32_t of_generation)
         const struct description *d = fd_state.indexed[i];
         own_list->entry[i] = (struct fd_entry){
             .device = d->st.st_dev, .inode = d->st.st_ino, .mode = d->st.st_mode, .flags = d->flags, .standard = d->standard,
-            .first = d->first, .domain = d->domain};
+            .first = d->first, .domain = d->domain, .protocol = d->protocol};
         for (const struct descriptor *at = d->descriptors; at; at = at->next)
             own_list->entry[i].flight |= at->fd >= fd_state.flight_first;
     }
@@ -259,7 +259,8 @@ static long open_all(char *problem, size_t size)
     return 0;
 }
 
-static void close_all(void)
+/* All but the own one, on which its refill states are looked up until REFILL. */
+static void close_others(void)
 {
     for (unsigned i = 0; i < holder_count; i++) {
         if (holders[i].foreign)
@@ -269,10 +270,7 @@ static void close_all(void)
     }
     if (holders)
         scratch_unmap(holders, holder_room * sizeof *holders);
-    if (own_list)
-        scratch_unmap(own_list, own_size);
     holders = own = NULL;
-    own_list = NULL;
     holder_count = 0;
 }
 
@@ -539,10 +537,16 @@ static long claim(struct description *d, char *problem, size_t size)
     return fd_refuse(d, problem, size);
 }
 
-static bool has_domain(const struct list *list, int domain)
+/* Unix sockets, or TCP sockets of both families. */
+static bool of_one_kind(const struct fd_entry *a, const struct fd_entry *b)
+{
+    return a->domain == AF_UNIX ? b->domain == AF_UNIX : b->domain && b->protocol == a->protocol;
+}
+
+static bool has_kind(const struct list *list, const struct fd_entry *entry)
 {
     for (unsigned i = 0; i < list->count; i++)
-        if (list->entry[i].domain == domain)
+        if (of_one_kind(entry, &list->entry[i]))
             return true;
     return false;
 }
@@ -566,7 +570,7 @@ static void find_maker(struct description *d)
 
     entry->maker = lib.pid;
     for (struct holder *holder = holders; d->kind->together && holder < own && entry->maker == lib.pid; holder++)
-        if (has_domain(holder->list, entry->domain)) {
+        if (has_kind(holder->list, entry)) {
             entry->maker = holder->list->virtual;
             d->received = true;
         }
@@ -592,6 +596,16 @@ static long write_data(const struct scratch_array *data)
     return error;
 }
 
+static long ready_all(void *unused)
+{
+    for (unsigned i = 0; i < fd_state.count; i++) {
+        const struct description *d = fd_state.indexed[i];
+        if (d->kind && d->kind->ready && mine(i))
+            d->kind->ready(d);
+    }
+    return 0;
+}
+
 long fd_elect(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size)
 {
     struct scratch_array data = {0};
@@ -611,14 +625,16 @@ long fd_elect(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t siz
             gather_standard(d);
             error = claim(d, problem, size);
         }
-        if (error && fd_aside(d->first)) {
+        if (error && fd_aside(d->first))
             in_flight(problem, size);
-            break;
-        }
-        if (error)
-            break;
-        find_maker(d);
-        if (!d->received || !d->kind->publish)
+        if (!error)
+            find_maker(d);
+    }
+    if (!error)
+        for_all(ready_all);
+    for (struct description *d = fd_state.descriptions; d && !error; d = d->next) {
+        struct fd_entry *entry = &own_list->entry[d->index];
+        if (!d->received || !d->kind || !d->kind->publish)
             continue;
         entry->data = data.used;
         error = d->kind->publish(d, &data, problem, size);
@@ -662,6 +678,7 @@ static struct description *foreign(struct holder *holder, unsigned index, struct
     d->st.st_mode = entry->mode;
     d->flags = entry->flags;
     d->domain = entry->domain;
+    d->protocol = entry->protocol;
     d->standard = entry->standard;
     d->first = -1;
     d->foreign = true;
@@ -789,12 +806,53 @@ long fd_adopt(char *problem, size_t size)
     return error;
 }
 
-void fd_lists_close(void)
+void fd_others_close(void)
 {
     if (marked)
         for_all(put_back);
     marked = false;
-    close_all();
+    close_others();
+}
+
+void fd_lists_close(void)
+{
+    fd_others_close();
+    if (own_list)
+        scratch_unmap(own_list, own_size);
+    own_list = NULL;
+}
+
+void fd_lists_lost(void)
+{
+    holders = own = NULL;
+    own_list = NULL;
+    holder_count = 0;
+}
+
+/* --- streams that others have read --- */
+
+struct fd_entry *fd_entry_of(uint64_t device, uint64_t inode)
+{
+    for (unsigned i = 0; i < holder_count && inode; i++) { /* the lowest is the owner: a socket has no other description */
+        struct list *list = holders[i].list;
+        unsigned at = lower_bound(list, device, inode);
+        if (is(list, at, device, inode))
+            return &list->entry[at];
+    }
+    return NULL;
+}
+
+struct fd_entry *fd_own_entry(const struct description *d)
+{
+    return own_list && d->index < own_list->count ? &own_list->entry[d->index] : NULL;
+}
+
+void fd_refill_path(char *path, size_t size, uint64_t inode)
+{
+    char suffix[40];
+
+    fmt(suffix, sizeof suffix, ".%llu", (unsigned long long)inode);
+    file_path(path, size, generation, 0, suffix);
 }
 
 void fd_lists_remove(void)

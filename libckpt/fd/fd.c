@@ -14,7 +14,7 @@
 /* Asked in this order: the special before the general. */
 const struct fd_kind *const fd_kinds[] = {
     &fd_standard, &fd_pty_master, &fd_pty_slave, &fd_terminal, &fd_proc_file, &fd_memfd, &fd_memory_file, &fd_unlinked, &fd_file, &fd_directory, &fd_device,
-    &fd_pipe, &fd_fifo, &fd_epoll, &fd_eventfd, &fd_signalfd, &fd_timerfd, &fd_unix, &fd_inet, &fd_netlink, &fd_pidfd, &fd_inotify,
+    &fd_pipe, &fd_fifo, &fd_epoll, &fd_eventfd, &fd_signalfd, &fd_timerfd, &fd_unix, &fd_tcp, &fd_udp, &fd_netlink, &fd_pidfd, &fd_inotify,
 };
 
 const unsigned fd_kind_count = sizeof fd_kinds / sizeof *fd_kinds;
@@ -211,10 +211,30 @@ long fd_save(char *problem, size_t size)
             error = d->kind->save(d, problem, size);
     if (!error)
         error = locks_save(problem, size);
-    fd_lists_close();
+    fd_others_close();
     if (error && !problem[0])
         fmt(problem, size, "its descriptors can't be recorded: %e", (int)error);
     return error;
+}
+
+static long release_all(void *aside)
+{
+    for (struct description *d = fd_state.descriptions; d; d = d->next)
+        if (d->kind && d->kind->release && !d->foreign && fd_aside(d->first) == *(bool *)aside)
+            d->kind->release(d);
+    return 0;
+}
+
+void fd_release(void)
+{
+    bool here = true, there = false, any = false;
+
+    for (const struct description *d = fd_state.descriptions; d; d = d->next)
+        any |= d->kind && d->kind->release;
+    if (!any || !suspend_executor())
+        return;
+    release_all(&here);
+    park_call(suspend_executor(), release_all, &there);
 }
 
 void fd_forget(void)
@@ -468,6 +488,7 @@ long fd_restore(char *problem, size_t size)
 
     fd_state.limit_raised = true;
     raise_limit(~0ull);
+    fd_lists_lost();
     fd_state.owner_tid = executor->real_tid;
     fd_state.flights_aside = false; /* until REFILL they have their numbers in the program's table */
     problem[0] = 0;

@@ -34,6 +34,7 @@ struct description {
     uint32_t flags; /* F_GETFL, without O_CLOEXEC */
     uint64_t position;
     int domain; /* a socket's: AF_UNIX …; else 0 */
+    int protocol; /* an internet socket's, unless raw */
     struct unix_peer peer; /* a unix socket's */
     int first; /* lowest descriptor; foreign: -1 */
     unsigned standard; /* bit n: descriptor n (0 to 2) is one of its descriptors, here or in another process */
@@ -61,10 +62,12 @@ struct fd_kind {
     /* Kinds whose descriptions belong together two or more to an object, which one process has to make whole: the inode of the other half, or 0
      * if the object is this inode alone. NULL: every description stands for itself. */
     uint64_t (*partner)(const struct description *description);
-    /* Unix sockets: one process makes all of the host. */
+    /* Unix sockets, TCP sockets: one process makes all of the host. */
     bool together;
     /* ELECT, nothing has been changed yet: can it be restored? On an error, problem says what to do. NULL: yes. */
     long (*check)(const struct description *description, char *problem, size_t size);
+    /* ELECT, in the executor of the owner, before anything is recorded: sees to it that what is on its way arrives. NULL: nothing. */
+    void (*ready)(const struct description *description);
     /* ELECT, in a holder of a description that another process will make: appends what that process can't see for itself to `data`. NULL: nothing. */
     long (*publish)(struct description *description, struct scratch_array *data, char *problem, size_t size);
     /* DRAIN: record. NULL: flags and position are all there is. Foreign descriptions: with what was published, valid during the call. */
@@ -76,6 +79,9 @@ struct fd_kind {
     long (*connect)(struct description *description, char *problem, size_t size);
     /* REFILL, in the executor: puts back what save has taken out, also when a checkpoint is given up. NULL: nothing. */
     long (*refill)(struct description *description, bool restarted);
+    /* REFILL of a checkpoint, and when one is given up in any phase, in the executor of the owner (be it the maker or not): whatever was done to the
+     * description itself from ELECT on is undone. NULL: nothing. */
+    void (*release)(struct description *description);
 };
 
 /* SUSPEND, all threads parked: finds all descriptors, and tells the other processes of the host what it found. */
@@ -84,6 +90,8 @@ long fd_survey(uint32_t generation, char *problem, size_t size);
 long fd_elect(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t size);
 /* DRAIN. */
 long fd_save(char *problem, size_t size);
+/* REFILL of a checkpoint, and when one is undone in any phase, before fd_forget. */
+void fd_release(void);
 /* REFILL, and when a checkpoint is undone in any phase: nothing of survey and election stays behind. */
 void fd_forget(void);
 /* REFILL: after a checkpoint or a restart. */
@@ -135,9 +143,17 @@ void fd_ptys_leave(void);
 
 extern const struct fd_kind fd_pty_master, fd_pty_slave, fd_signalfd, fd_timerfd;
 extern const struct fd_kind fd_netlink, fd_unlinked, fd_memory_file, fd_memfd, fd_pidfd, fd_inotify;
-extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_fifo, fd_epoll, fd_eventfd, fd_proc_file, fd_unix, fd_inet;
+extern const struct fd_kind fd_file, fd_directory, fd_device, fd_standard, fd_terminal, fd_pipe, fd_fifo, fd_epoll, fd_eventfd, fd_proc_file, fd_unix, fd_tcp, fd_udp;
 
 /* --- between the files of this folder --- */
+
+/* What others have done to a socket's stream while all stood still, for its owner, who puts it back before its threads run on. */
+enum fd_refill_state {
+    FD_UNTOUCHED,
+    FD_TAKING, /* by somebody, who will soon be done */
+    FD_TAKEN, /* the file fd_refill_path has what is to be put back */
+    FD_RUNNING, /* nobody may any more */
+};
 
 /* What the program has; part of the image. */
 struct fd_state {
@@ -169,19 +185,29 @@ struct fd_entry {
     uint32_t data_size; /* ELECT, by the owner that is not the maker: what fd_kind.publish gave */
     uint64_t data; /* offset in the second file */
     int32_t first; /* lowest descriptor */
-    int32_t domain; /* a socket's */
+    int32_t domain, protocol; /* a socket's */
     uint32_t flight; /* is it in flight through a socket of the process's? */
+    uint32_t refill; /* enum fd_refill_state; the owner and others change it atomically, from ELECT to the end of REFILL */
 };
+
+/* ELECT to REFILL: the entry of the owner of a socket that the computation holds on this host; NULL: it does not, or lists are closed. */
+struct fd_entry *fd_entry_of(uint64_t device, uint64_t inode);
+/* The same for an own description, also after DRAIN. */
+struct fd_entry *fd_own_entry(const struct description *description);
+void fd_refill_path(char *path, size_t size, uint64_t inode);
 
 /* refused.c: says why a description can't be restored, and what to do. -EOPNOTSUPP. */
 long fd_refuse(const struct description *d, char *problem, unsigned long size);
 
 /* elect.c: the last step of SUSPEND; DRAIN: foreign descriptions and receivers; what was published about foreign ones; the lists of others are let
- * go of; after DRAIN, the own one is removed. */
+ * go of; after REFILL, the own one is removed. */
 long fd_publish(uint32_t generation);
 long fd_gather(void);
 long fd_adopt(char *problem, size_t size);
+void fd_others_close(void);
 void fd_lists_close(void);
+/* Restart: they did not come back. */
+void fd_lists_lost(void);
 void fd_lists_remove(void);
 
 /* fd.c: checkpoint: is the number one of the checkpoint thread's table? In whose is it? */

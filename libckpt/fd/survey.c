@@ -21,7 +21,7 @@ struct found {
     int fd;
     uint32_t flags;
     bool close_on_exec;
-    int domain;
+    int domain, protocol;
     struct unix_peer peer;
     uint32_t same; /* without kcmp: equal numbers share a description */
     struct stat st;
@@ -31,6 +31,16 @@ static struct found *found;
 static unsigned found_count;
 
 /* --- in the executor, who has the descriptors --- */
+
+static int protocol_of(int fd)
+{
+    int type = 0, protocol = 0;
+    unsigned size = sizeof type;
+
+    sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    sys_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+    return type == SOCK_RAW ? 0 : protocol; /* raw sockets have all protocols' numbers */
+}
 
 struct stretch {
     unsigned first, end;
@@ -48,6 +58,8 @@ static long look(void *argument)
         unsigned size = sizeof at->domain;
         if (S_ISSOCK(at->st.st_mode))
             sys_getsockopt(at->fd, SOL_SOCKET, SO_DOMAIN, &at->domain, &size);
+        if (at->domain == AF_INET || at->domain == AF_INET6)
+            at->protocol = protocol_of(at->fd);
         if (at->domain == AF_UNIX)
             at->peer = unix_peer_read(at->fd);
         at->close_on_exec = sys_fcntl(at->fd, F_GETFD, 0) & FD_CLOEXEC;
@@ -270,6 +282,7 @@ static long group(const uint32_t *order)
         description->st = at->st;
         description->flags = at->flags;
         description->domain = at->domain;
+        description->protocol = at->protocol;
         description->peer = at->peer;
         description->first = at->fd;
         description->index = fd_state.count;

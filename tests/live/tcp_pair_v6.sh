@@ -1,0 +1,5 @@
+#!/bin/bash
+# variants: root unpriv
+. "$TESTS/lib.sh"
+grep -q . /proc/net/if_inet6 2>/dev/null || skip "there is no IPv6"
+GENERATIONS=2 survive "$B/tests/live/tcp_pair" 6
