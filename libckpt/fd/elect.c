@@ -716,7 +716,7 @@ static long gather_from(struct holder *holder, struct description ***end)
 static int unix_maker(void)
 {
     for (unsigned i = 0; i < holder_count; i++)
-        if (has_domain(holders[i].list, AF_UNIX))
+        if (has_kind(holders[i].list, &(struct fd_entry){.domain = AF_UNIX}))
             return holders[i].list->virtual;
     return 0;
 }
