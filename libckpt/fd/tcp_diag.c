@@ -121,7 +121,7 @@ static long visit_all(const char *at, const char *end, const struct walk *walk)
         if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
             return -EPROTO;
         take(header, &diag);
-        long error = diag.local.port == walk->port ? walk->visit(&diag, walk->argument) : 0;
+        long error = !walk->port || diag.local.port == walk->port ? walk->visit(&diag, walk->argument) : 0;
         if (error)
             return error;
     }

@@ -21,7 +21,7 @@ struct tcp_diag {
 
 /* The socket that has these addresses. -ENOENT: none; -EPROTONOSUPPORT and others: the kernel does not tell. */
 long tcp_diag_find(const struct inet_place *local, const struct inet_place *peer, struct tcp_diag *diag);
-/* Calls visit with every socket in one of the states (bits) that has this local port (network byte order), until it returns nonzero. */
+/* Calls visit with every socket in one of the states (bits) that has this local port (network byte order; 0: any), until it returns nonzero. */
 long tcp_diag_each(uint16_t port, uint32_t states, long (*visit)(const struct tcp_diag *diag, void *argument), void *argument);
 
 #endif

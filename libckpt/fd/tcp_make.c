@@ -13,9 +13,10 @@
 #include "log.h"
 #include "str.h"
 #include "sys.h"
+#include "tcp_port.h"
 
 #define LOG_MODULE "fd"
-#define LOCAL_PORT_RANGE 51 /* IP_LOCAL_PORT_RANGE, 6.3 */
+#define CLEAR_NS 3000000000ull /* for all */
 #define HANDSHAKE_S 4 /* the kernel repeats after one second what one of its old connections has swallowed */
 
 #define EACH(s) struct tcp_state *s = first_state(fd_descriptions()); s; s = first_state(s->description->next)
@@ -52,65 +53,36 @@ static long make_socket(const struct tcp_state *s)
 
 /* --- ports --- */
 
-/* A port that has other connections, and that nobody has bound, can't be bound, but connected from: as the kernel itself does when it chooses one. */
-static long connect_sharing(int fd, const struct inet_address *local, const struct inet_address *target)
-{
-    struct inet_address host = *local;
-    uint32_t range = inet_port(local) | inet_port(local) << 16;
+struct ports {
+    uint64_t bit[65536 / 64];
+    uint64_t until_ns;
+    unsigned ended;
+};
 
-    inet_set_port(&host, 0);
-    set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    long error = sys_setsockopt(fd, IPPROTO_IP, LOCAL_PORT_RANGE, &range, sizeof range);
-    if (!error)
-        error = syscall3(__NR_bind, fd, (long)&host.any, host.size);
-    return error ? -EADDRINUSE : sys_connect(fd, &target->any, target->size);
+static long end_if_ours(const struct tcp_diag *old, void *argument)
+{
+    struct ports *ports = argument;
+    unsigned port = ntohs(old->local.port);
+
+    if (ports->bit[port / 64] >> (port % 64) & 1)
+        tcp_end_lingering(old, &ports->ended);
+    return sys_now_ns(CLOCK_MONOTONIC) > ports->until_ns;
 }
 
-/* Ends of old connections that linger in TIME_WAIT keep their ports for a minute. Who connects to such an end, from the other end's address, makes it
- * answer with what it had received; that answer is out of place and is reset, and the reset ends it: RFC 1337. */
-static long end_lingering(const struct tcp_diag *old, void *unused)
+/* While nothing listens: later a listening socket's port can't be connected from. */
+static void clear_all_ports(void)
 {
-    int domain = inet_place_is_v4(&old->local) ? AF_INET : AF_INET6;
-    struct inet_address from = inet_address_of(&old->peer, domain), to = inet_address_of(&old->local, domain);
-    struct timespec moment = {.tv_nsec = 1000000};
-    struct tcp_diag now;
-    long fd = sys_socket(domain, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    struct ports ports = {.until_ns = sys_now_ns(CLOCK_MONOTONIC) + CLEAR_NS};
 
-    if (fd < 0)
-        return 0;
-    set((int)fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    long error = syscall3(__NR_bind, fd, (long)&from.any, from.size);
-    error = error ? connect_sharing((int)fd, &from, &to) : sys_connect((int)fd, &to.any, to.size);
-    if (error == -EINPROGRESS)
-        for (unsigned i = 0; i < 20 && tcp_diag_find(&old->local, &old->peer, &now) == 0 && now.state == TCP_IS_TIME_WAIT; i++)
-            sys_nanosleep(&moment);
-    sys_close((int)fd);
-    return 0;
-}
-
-static void clear_port(const struct inet_address *address)
-{
-    if (address->size && inet_port(address))
-        tcp_diag_each(htons((uint16_t)inet_port(address)), 1u << TCP_IS_TIME_WAIT, end_lingering, NULL);
-}
-
-static long bind_again(int fd, const struct inet_address *address)
-{
-    long error = syscall3(__NR_bind, fd, (long)&address->any, address->size);
-
-    if (error != -EADDRINUSE)
-        return error;
-    clear_port(address);
-    return syscall3(__NR_bind, fd, (long)&address->any, address->size);
-}
-
-static long connect_from(int fd, const struct inet_address *local, const struct inet_address *target)
-{
-    long error = bind_again(fd, local);
-
-    if (error == -EADDRINUSE)
-        return connect_sharing(fd, local, target);
-    return error ? error : sys_connect(fd, &target->any, target->size);
+    for (EACH(s)) {
+        unsigned port = s->local.size ? inet_port(&s->local) : 0;
+        ports.bit[port / 64] |= port ? 1ull << (port % 64) : 0;
+    }
+    /* One may be in another's way. */
+    do {
+        ports.ended = 0;
+        tcp_diag_each(0, 1u << TCP_IS_TIME_WAIT, end_if_ours, &ports);
+    } while (ports.ended && sys_now_ns(CLOCK_MONOTONIC) < ports.until_ns);
 }
 
 /* --- one connection --- */
@@ -199,7 +171,7 @@ static long join(struct end *a, struct end *b, enum freedom freedom)
             target.v6.sin6_scope_id = at.any.sa_family == AF_INET6 ? at.v6.sin6_scope_id : 0;
     }
     if (!error && (freedom == OLD_BOTH || freedom == OLD_CONNECTING))
-        error = connect_from((int)fd, &a->local, &target);
+        error = tcp_connect_from((int)fd, &a->local, &target);
     else if (!error)
         error = sys_connect((int)fd, &target.any, target.size);
     if (!error || error == -EINPROGRESS) {
@@ -221,9 +193,7 @@ static long join(struct end *a, struct end *b, enum freedom freedom)
 /* A socket that was accepted here has the options of the one that listened. */
 static void give_options(const struct end *end)
 {
-    uint32_t any = 0;
-
-    sys_setsockopt(end->fd, IPPROTO_IP, LOCAL_PORT_RANGE, &any, sizeof any);
+    tcp_unshare(end->fd);
     if (!end->state)
         return;
     sock_options_set(end->fd, end->state->options, SOCK_BEFORE_BIND, end->state->description->link);
@@ -237,8 +207,8 @@ static long join_somehow(struct end *a, struct end *b, bool both_ours)
     long error = join(a, b, OLD_BOTH);
 
     if (error == -EADDRINUSE || error == -EADDRNOTAVAIL) {
-        clear_port(&a->local);
-        clear_port(&b->local);
+        tcp_clear_port(&a->local);
+        tcp_clear_port(&b->local);
         error = join(a, b, OLD_BOTH);
     }
     if (error && both_ours)
@@ -327,7 +297,7 @@ static long make_pair(struct tcp_state *s, char *problem, size_t size)
 /* Connected to itself, as two who connect at once are. */
 static long make_circle(struct tcp_state *s, char *problem, size_t size)
 {
-    long fd = make_socket(s), error = fd < 0 ? fd : bind_again((int)fd, &s->local);
+    long fd = make_socket(s), error = fd < 0 ? fd : tcp_bind_again((int)fd, &s->local);
 
     s->fd = (int)fd;
     if (!error)
@@ -406,7 +376,7 @@ static long make_unconnected(struct tcp_state *s, char *problem, size_t size)
 
     s->fd = (int)fd;
     if (!error && inet_is_bound(&s->local))
-        error = bind_again(s->fd, &s->local);
+        error = tcp_bind_again(s->fd, &s->local);
     if (!error && s->state == TCP_IS_LISTEN)
         error = syscall3(__NR_listen, fd, s->backlog, 0);
     if (error)
@@ -418,15 +388,23 @@ static long make_unconnected(struct tcp_state *s, char *problem, size_t size)
 /* To a socket that listens by now. */
 static long make_waiting(struct tcp_state *s, char *problem, size_t size)
 {
-    long fd = make_socket(s), error = fd < 0 ? fd : connect_from((int)fd, &s->local, &s->peer);
+    long fd = make_socket(s), error = fd < 0 ? fd : tcp_connect_from((int)fd, &s->local, &s->peer);
     struct pollfd ready = {.fd = (int)fd, .events = POLLOUT};
     struct timespec patience = {.tv_sec = HANDSHAKE_S};
 
+    if (fd >= 0 && (error == -EADDRINUSE || error == -EADDRNOTAVAIL)) {
+        sys_close((int)fd);
+        fd = make_socket(s);
+        ready.fd = (int)fd;
+        error = fd < 0 ? fd : sys_connect((int)fd, &s->peer.any, s->peer.size);
+    }
     s->fd = (int)fd;
     if (error == -EINPROGRESS)
         error = sys_ppoll(&ready, 1, &patience) > 0 ? 0 : -ETIMEDOUT;
     if (!error)
         error = tcp_send_all(s->fd, s->at_listener->bytes, s->at_listener->size);
+    if (!error)
+        tell_new_port(s);
     close_halves(s);
     return error ? cannot(s, error, problem, size) : 0;
 }
@@ -439,7 +417,7 @@ static long make_connecting(struct tcp_state *s, char *problem, size_t size)
     s->fd = (int)fd;
     if (fd < 0)
         return cannot(s, fd, problem, size);
-    long error = connect_from(s->fd, &s->local, &s->peer);
+    long error = tcp_connect_from(s->fd, &s->local, &s->peer);
     if (error == -EADDRINUSE || error == -EADDRNOTAVAIL)
         sys_connect(s->fd, &s->peer.any, s->peer.size);
     return 0;
@@ -548,6 +526,7 @@ long tcp_make_all(char *problem, size_t size)
     for (EACH(s))
         if (!s->mate && is_joined(s))
             find_mate(s);
+    clear_all_ports();
     for (unsigned i = 0; i < sizeof steps / sizeof *steps && !error; i++)
         for (EACH(s))
             if (s->fd < 0 && !error && steps[i].which(s))

@@ -15,6 +15,7 @@
 #include "scratch.h"
 #include "str.h"
 #include "sys.h"
+#include "tcp_port.h"
 
 #include <asm/ioctls.h>
 #include <linux/tcp.h>
@@ -353,8 +354,14 @@ static long connect_again(const struct description *d, const struct tcp_refill *
     set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     long error = syscall3(__NR_bind, fd, (long)&local.any, local.size);
-    if (!error || error == -EINVAL) /* it has kept its own */
+    if (error == -EADDRINUSE) {
+        int late = get(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+        error = tcp_connect_sharing(fd, &local, &peer);
+        tcp_unshare(fd);
+        set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, late);
+    } else if (!error || error == -EINVAL) { /* it has kept its own */
         error = sys_connect(fd, &peer.any, peer.size);
+    }
     if (error == -EINPROGRESS)
         error = sys_ppoll(&ready, 1, &patience) > 0 ? 0 : -ETIMEDOUT;
     if (!error)
