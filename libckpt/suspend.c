@@ -12,6 +12,7 @@
 #include "suspend.h"
 
 #include <linux/futex.h>
+#include <linux/prctl.h>
 #include <sys/syscall.h>
 
 #include "ckpt_signal.h"
@@ -22,6 +23,8 @@
 #include "log.h"
 #include "phase.h"
 #include "proc.h"
+#include "resource/credentials.h"
+#include "resource/resource.h"
 #include "scratch.h"
 #include "str.h"
 #include "threads.h"
@@ -117,11 +120,16 @@ static void handler(int signal, siginfo_t *info, void *raw_context)
         return;
     }
     thread_save_kernel_state(thread);
+    credentials_save(&thread->credentials);
     threads_recognise(thread);
     redo_suspended(thread, context, sys_now_ns(CLOCK_MONOTONIC));
     ctx_save(&thread->parked); /* a restart comes back here */
     answer(thread, THREAD_PARKED);
     park(thread);
+    if (thread->restored && credentials_restore(&thread->credentials)) {
+        sys_prctl(PR_SET_PDEATHSIG, thread->kernel.pdeathsig, 0, 0, 0);
+        resource_dumpable();
+    }
     redo_resume(thread, context, sys_now_ns(CLOCK_MONOTONIC), released_by_restart);
     thread->restored = false;
     __atomic_store_n(&thread->state, THREAD_OUT, __ATOMIC_RELEASE);

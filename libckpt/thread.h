@@ -56,6 +56,17 @@ struct thread_kernel_state {
     uint32_t ioprio;
     uint32_t pdeathsig;
     uint32_t no_new_privs;
+    uint32_t personality; /* personality(2): each thread's own */
+};
+
+#define THREAD_GROUPS 64
+
+struct thread_credentials { /* resource/credentials.c */
+    uint32_t uid[3], gid[3]; /* real, effective, saved */
+    int32_t group_count; /* negative: more than there is room for */
+    uint32_t group[THREAD_GROUPS];
+    uint32_t capability[6]; /* as in capget(2) */
+    uint32_t securebits;
 };
 
 struct thread {
@@ -72,6 +83,7 @@ struct thread {
     ucontext_t *ucontext; /* in the signal frame; valid while parked */
     struct context parked; /* where a restart puts the thread back */
     struct thread_kernel_state kernel;
+    struct thread_credentials credentials;
     struct redo redo;
 };
 

@@ -67,6 +67,7 @@ void thread_save_kernel_state(struct thread *thread)
     kernel->timerslack_high = (uint32_t)(slack >> 32);
     sys_prctl(PR_GET_PDEATHSIG, (unsigned long)&value, 0, 0, 0);
     kernel->pdeathsig = (uint32_t)value;
+    kernel->personality = (uint32_t)syscall3(__NR_personality, 0xffffffff, 0, 0);
     kernel->no_new_privs = sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 }
 
@@ -103,6 +104,8 @@ void thread_restore_kernel_state(const struct thread *thread)
             expect(syscall3(__NR_sched_setaffinity, 0, kernel->affinity_size, (long)kernel->affinity), "its CPU affinity", thread);
     }
     sys_prctl(PR_SET_TIMERSLACK, kernel->timerslack_low | (uint64_t)kernel->timerslack_high << 32, 0, 0, 0);
+    if ((uint32_t)syscall3(__NR_personality, 0xffffffff, 0, 0) != kernel->personality)
+        syscall3(__NR_personality, kernel->personality, 0, 0);
     if (kernel->pdeathsig)
         sys_prctl(PR_SET_PDEATHSIG, kernel->pdeathsig, 0, 0, 0);
     if (kernel->no_new_privs)

@@ -30,7 +30,6 @@ static struct {
     struct limit limit[LIMITS];
     unsigned umask;
     bool subreaper;
-    uint64_t personality;
     char *cwd; /* arena; NULL: not known */
     bool cwd_deleted;
 } process;
@@ -122,6 +121,12 @@ void resource_resuming(void)
     resource_lower_limit();
 }
 
+void resource_dumpable(void)
+{
+    if (process.dumpable < 2 && sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != process.dumpable)
+        sys_prctl(PR_SET_DUMPABLE, (unsigned long)process.dumpable, 0, 0, 0);
+}
+
 /* The umask and the working directory belong to the program's threads; the checkpoint thread has its own. */
 static long read_umask(void *unused)
 {
@@ -149,6 +154,7 @@ static long set_removed_cwd(void *unused)
     size_t length = strlen(process.cwd), made[64], count = 0;
     long error = 0;
 
+    syscall3(__NR_umask, 077, 0, 0);
     str_copy(path, sizeof path, process.cwd);
     for (size_t i = 1; i <= length && count < 64 && !error; i++) {
         if (path[i] && path[i] != '/')
@@ -208,7 +214,7 @@ long resource_save(char *problem, size_t size)
     if (named > 0 && lib.leader_name[named - 1] == '\n')
         lib.leader_name[named - 1] = 0;
     process.umask = (unsigned)park_call(executor, read_umask, NULL);
-    process.personality = (uint64_t)syscall3(__NR_personality, 0xffffffff, 0, 0);
+    attributes_save();
     int subreaper = 0;
     sys_prctl(PR_GET_CHILD_SUBREAPER, (unsigned long)&subreaper, 0, 0, 0);
     process.subreaper = subreaper;
@@ -264,7 +270,6 @@ long resource_restore(char *problem, size_t size)
         if (i != RLIMIT_NOFILE)
             set_limit(i, process.limit[i]);
     lift_for_restart();
-    park_call(executor, set_umask, NULL);
     if (process.cwd) {
         long error = park_call(executor, process.cwd_deleted ? set_removed_cwd : set_cwd, NULL);
         if (error < 0) {
@@ -272,6 +277,8 @@ long resource_restore(char *problem, size_t size)
             return error;
         }
     }
+    park_call(executor, set_umask, NULL); /* after what is made above */
+    attributes_restore();
     if (process.subreaper)
         sys_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     if (process.dumpable == 0)
@@ -317,7 +324,7 @@ void resource_describe(struct image_process *out)
         out->gid = status_number(status, "Gid");
     }
     resource_tids(&out->threads);
-    out->personality = process.personality;
+    out->personality = (uint64_t)syscall3(__NR_personality, 0xffffffff, 0, 0);
     cpu_features(out->cpu_features);
 }
 

@@ -40,12 +40,17 @@ void terminal_start(void);
 void terminal_describe(struct image_process *process, uint64_t device);
 void terminal_reconnect(void);
 
-/* resource/signals.c, timers.c: parts of the above. */
+/* In a thread of a restart, before it runs: PR_SET_DUMPABLE as it was. */
+void resource_dumpable(void);
+
+/* resource/signals.c, timers.c, attributes.c: parts of the above. */
 void signals_save(void);
 long signals_pending_save(void);
 void signals_pending_refill(void);
 long zombies_save(char *problem, size_t size);
 long timers_save(void);
 void timers_restore(void);
+void attributes_save(void);
+void attributes_restore(void);
 
 #endif
