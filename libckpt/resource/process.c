@@ -223,8 +223,8 @@ long resource_save(char *problem, size_t size)
     if (error)
         return error;
     signals_save();
-    error = timers_save();
-    return error ? error : signals_pending_save();
+    error = signals_pending_save();
+    return error ? error : timers_save();
 }
 
 static void set_limit(int number, struct limit limit)

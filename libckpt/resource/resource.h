@@ -46,8 +46,11 @@ void resource_dumpable(void);
 /* resource/signals.c, timers.c, attributes.c: parts of the above. */
 void signals_save(void);
 long signals_pending_save(void);
+/* Takes what has come since: 1, nothing: 0, or -errno. */
+long signals_pending_more(void);
 void signals_pending_refill(void);
 long zombies_save(char *problem, size_t size);
+/* After the pending signals, of which it may take more. */
 long timers_save(void);
 void timers_restore(void);
 void attributes_save(void);

@@ -79,13 +79,12 @@ static long take(void *argument)
     return 0;
 }
 
-long signals_pending_save(void)
+long signals_pending_more(void)
 {
     struct take shared = {.set = read_set("/proc/thread-self/status", "ShdPnd")};
+    struct pending **before = pending_end;
     long error = 0;
 
-    pending_first = NULL;
-    pending_end = &pending_first;
     if (shared.set)
         error = take(&shared);
     for (struct thread *thread = NULL; !error && (thread = threads_next(thread));) {
@@ -100,7 +99,15 @@ long signals_pending_save(void)
         if (own.set)
             error = park_call(thread, take, &own);
     }
-    return error;
+    return error ? error : pending_end != before;
+}
+
+long signals_pending_save(void)
+{
+    pending_first = NULL;
+    pending_end = &pending_first;
+    long error = signals_pending_more();
+    return error < 0 ? error : 0;
 }
 
 static long requeue(void *argument)

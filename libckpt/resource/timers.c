@@ -20,6 +20,7 @@
 #include "scratch.h"
 #include "str.h"
 #include "sys.h"
+#include "threads.h"
 #include "vpid.h"
 
 #define LOG_MODULE "timers"
@@ -120,7 +121,6 @@ static long parse(const char *text)
             return -ENOMEM;
         timer->id = id;
         insert(timer);
-        syscall3(__NR_timer_gettime, id, (long)&timer->left, 0);
     }
     return 0;
 }
@@ -145,11 +145,33 @@ static long save_posix(void)
     }
 }
 
+static bool read_all(void)
+{
+    bool any = posix_timers != NULL;
+
+    for (int i = 0; i < 3; i++) {
+        syscall3(__NR_getitimer, i, (long)&timers[i], 0);
+        any |= timers[i].it_value.tv_sec || timers[i].it_value.tv_usec || timers[i].it_interval.tv_sec || timers[i].it_interval.tv_usec;
+    }
+    for (struct posix_timer *timer = posix_timers; timer; timer = timer->next)
+        syscall3(__NR_timer_gettime, timer->id, (long)&timer->left, 0);
+    return any;
+}
+
+/* What expired before its timer was read must be among the pending signals that were taken, and what expires later must not be, or an expiration is
+ * lost or comes twice: read again until nothing has come meanwhile. Timers that are faster than we can read are caught at any instant. */
 long timers_save(void)
 {
-    for (int i = 0; i < 3; i++)
-        syscall3(__NR_getitimer, i, (long)&timers[i], 0);
-    return save_posix();
+    long error = save_posix(), more = 1;
+
+    for (int i = 0; !error && more > 0 && i < 8; i++) {
+        if (!read_all())
+            break;
+        more = signals_pending_more();
+        if (more < 0)
+            error = more;
+    }
+    return error;
 }
 
 /* --- restart --- */
@@ -159,8 +181,13 @@ static long create(const struct posix_timer *timer, int clock, int *id)
     struct sigevent event = {.sigev_notify = timer->notify, .sigev_signo = timer->signal, .sigev_value.sival_ptr = (void *)timer->value};
 
     if (timer->thread) {
-        event.sigev_notify |= SIGEV_THREAD_ID;
-        event._sigev_un._tid = vpid_to_real(timer->thread);
+        const struct thread *thread = threads_by_tid(timer->thread);
+        if (!thread || thread->state != THREAD_PARKED) {
+            event.sigev_notify = SIGEV_NONE; /* it had ended: the timer tells nobody, but can be asked for */
+        } else {
+            event.sigev_notify |= SIGEV_THREAD_ID;
+            event._sigev_un._tid = thread->real_tid;
+        }
     }
     return syscall3(__NR_timer_create, clock, (long)&event, (long)id);
 }

@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "cpu_clock.h"
 #include "sys.h"
+#include "timer_clock.h"
 #include "vpid.h"
 #include "wrap.h"
 
@@ -81,12 +81,8 @@ WRAP(int, clock_getcpuclockid, (pid_t pid, clockid_t *clock))
 WRAP(int, timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer))
 {
     struct sigevent copy;
-    int number = cpu_clock_number(clock);
 
-    if (clock == CLOCK_THREAD_CPUTIME_ID) /* by its number, or nobody can tell afterwards which thread's clock it was */
-        clock = cpu_clock_of_thread(sys_gettid());
-    else if (number > 0)
-        clock = cpu_clock_with_number(clock, vpid_to_real(number));
+    clock = timer_clock(clock);
     if (!vpid_active || !event || event->sigev_notify != SIGEV_THREAD_ID)
         return REAL(timer_create)(clock, event, timer);
     copy = *event;

@@ -20,6 +20,7 @@
 #include "proc_path.h"
 #include "redo.h"
 #include "reaped.h"
+#include "timer_clock.h"
 #include "vpid.h"
 #include "whole.h"
 #include "wrap.h"
@@ -134,7 +135,8 @@ static long call_timer_create(long *argument)
 {
     struct sigevent event;
 
-    if (argument[1]) {
+    argument[0] = timer_clock(A(clockid_t, 0));
+    if (vpid_active && argument[1]) {
         event = *A(struct sigevent *, 1);
         if (event.sigev_notify == SIGEV_THREAD_ID)
             event._sigev_un._tid = vpid_to_real(event._sigev_un._tid);
@@ -149,8 +151,6 @@ static long call_translated(long number, long *argument)
     unsigned what = translation(number);
     long result;
 
-    if (number == SYS_timer_create)
-        return call_timer_create(argument);
     if (by_function(number, argument, &result))
         return result;
     if ((number == SYS_getpriority || number == SYS_setpriority) && A(int, 0) != PRIO_USER)
@@ -182,6 +182,8 @@ WRAP(long, syscall, (long number, ...))
         return call_wait4(argument);
     if (number == SYS_waitid)
         return call_waitid(argument);
+    if (number == SYS_timer_create)
+        return call_timer_create(argument);
     if (number == SYS_getpid)
         return getpid();
     if (number == SYS_gettid)

@@ -17,7 +17,7 @@
 static const struct {
     int number;
     rlim_t current, maximum;
-} limits[] = {{RLIMIT_CORE, 4096, 8192}, {RLIMIT_STACK, 4 << 20, 64 << 20}, {RLIMIT_NOFILE, 60, 300}, {RLIMIT_MSGQUEUE, 1000, 2000}};
+} limits[] = {{RLIMIT_MEMLOCK, 8192, 16384}, {RLIMIT_STACK, 4 << 20, 64 << 20}, {RLIMIT_NOFILE, 60, 300}, {RLIMIT_MSGQUEUE, 1000, 2000}};
 enum { LIMITS = sizeof limits / sizeof *limits };
 
 static bool root;

@@ -43,11 +43,29 @@ static timer_t make(clockid_t clock, int kind, pid_t thread)
 }
 
 static pthread_barrier_t ready;
+static int raw_timer, ended_timer; /* as the kernel numbers them */
+
+/* The thread that it would tell has ended: it runs in silence. */
+static void *leave_timer(void *unused)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN + 1};
+    struct itimerspec far = {{0}, {5000, 0}};
+
+    event._sigev_un._tid = gettid();
+    CHECK(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &ended_timer) == 0);
+    CHECK(syscall(SYS_timer_settime, ended_timer, 0, &far, NULL) == 0);
+    return NULL;
+}
 
 /* Burns processor time, of which two clocks count this thread's. */
 static void *work(void *unused)
 {
+    struct sigevent silently = {.sigev_notify = SIGEV_NONE};
+    struct itimerspec far = {{0}, {5000, 0}};
+
     worker_tid = gettid();
+    CHECK(syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &silently, &raw_timer) == 0);
+    CHECK(syscall(SYS_timer_settime, raw_timer, 0, &far, NULL) == 0);
     make(CLOCK_THREAD_CPUTIME_ID, THREAD_CPU, 0);
     pthread_barrier_wait(&ready);
     for (volatile unsigned long i = 0; in_thread >= 0; i++)
@@ -77,6 +95,9 @@ int main(void)
     ZERO(pthread_barrier_init(&ready, NULL, 2));
     ZERO(pthread_create(&worker, NULL, work, NULL));
     pthread_barrier_wait(&ready);
+    pthread_t ended;
+    ZERO(pthread_create(&ended, NULL, leave_timer, NULL));
+    ZERO(pthread_join(ended, NULL));
     wall = make(CLOCK_REALTIME, WALL, 0);
     make(CLOCK_MONOTONIC, MONOTONIC, 0);
     make(CLOCK_MONOTONIC, TO_THREAD, worker_tid);
@@ -96,6 +117,8 @@ int main(void)
         CHECK(timer_gettime(wall, &left) == 0 && left.it_interval.tv_nsec == 5000000);
         CHECK(timer_gettime(far_timer, &left) == 0 && left.it_value.tv_sec > 4000 && left.it_value.tv_sec <= 5000);
         CHECK(timer_settime(far_timer, 0, &far, NULL) == 0);
+        CHECK(syscall(SYS_timer_gettime, raw_timer, &left) == 0 && left.it_value.tv_sec > 4000);
+        CHECK(syscall(SYS_timer_gettime, ended_timer, &left) == 0 && left.it_value.tv_sec > 4000);
         CHECK(timer_create(CLOCK_MONOTONIC, &silent, &gone) == 0 && gone != far_timer && timer_delete(gone) == 0);
     } while (step());
     puts("all timers came back");

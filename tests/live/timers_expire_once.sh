@@ -1,0 +1,4 @@
+#!/bin/bash
+# variants: root unpriv
+. "$TESTS/lib.sh"
+survive "$B/tests/live/timers_expire_once"
