@@ -13,7 +13,7 @@ static const struct {
     size_t size, offset;
 } rows[] = {
     ROW(TEXT, coord_host),   ROW(TEXT, coord_address),  ROW(TEXT, host_name),      ROW(TEXT, secret_path),
-    ROW(TEXT, ckpt_dir),     ROW(TEXT, tmp_dir),        ROW(TEXT, log_file),       ROW(TEXT, user_preload), ROW(TEXT, computation),
+    ROW(TEXT, ckpt_dir),     ROW(TEXT, tmp_dir),        ROW(TEXT, log_file),       ROW(TEXT, computation),
     ROW(NUMBER, coord_port), ROW(NUMBER, gzip),         ROW(NUMBER, gzip_level),   ROW(NUMBER, snapshot),
     ROW(NUMBER, fsync),      ROW(NUMBER, ckpt_signal),  ROW(NUMBER, disabled),     ROW(NUMBER, log_level),
     ROW(NUMBER, unique_names), ROW(NUMBER, open_files), ROW(NUMBER, allow_overwrite), ROW(NUMBER, strict),

@@ -22,7 +22,6 @@ struct conf {
     char tmp_dir[4096]; /* absolute, the 0700 directory dmtcp-USER@HOST */
     char log_file[4096]; /* absolute, "" for standard error */
     char computation[48]; /* text of its identity, "" when not part of one yet */
-    char user_preload[4096]; /* the user's own LD_PRELOAD, "" if none */
     uint32_t coord_port;
     uint32_t gzip; /* 0, 1 */
     uint32_t gzip_level; /* 1 to 9 */

@@ -28,9 +28,8 @@ static void preload(const char *library, struct conf *conf)
     if (strpbrk(library, " :"))
         die(FAIL_TOOL, "%s: LD_PRELOAD can't hold a path with spaces or colons; install DMTCP elsewhere", library);
     conf->had_preload = user != NULL;
-    if (user && !str_copy(conf->user_preload, sizeof conf->user_preload, user))
+    if (snprintf(list, sizeof list, user && *user ? "%s:%s" : "%s", library, user) >= (int)sizeof list)
         die(FAIL_TOOL, "LD_PRELOAD is too long");
-    snprintf(list, sizeof list, user && *user ? "%s:%s" : "%s", library, user);
     if (setenv("LD_PRELOAD", list, 1))
         die(FAIL_TOOL, "LD_PRELOAD: %m");
 }

@@ -23,7 +23,7 @@ static void fill(void)
     strcpy(filled.ckpt_dir, "\n\n\\n\\\\n\n");
     strcpy(filled.tmp_dir, "");
     strcpy(filled.log_file, "gzip=7\nfsync=9");
-    memset(filled.user_preload, '\\', 500);
+    memset(filled.log_file + 14, '\\', 500);
     filled.coord_port = 65535;
     filled.gzip = 0;
     filled.gzip_level = 9;
@@ -141,7 +141,7 @@ static void damaged_text(void **state)
     static const unsigned char values[] = {0, 1, '\n', '\\', '=', '0', '9', 'n', 'z', 0x80, 0xff};
 
     fill();
-    filled.user_preload[20] = 0;
+    filled.log_file[34] = 0;
     size_t size = conf_encode(&filled, text, sizeof text);
     char *copy = malloc(size + 1);
     for (size_t i = 0; i < size; i++)
