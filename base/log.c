@@ -7,13 +7,14 @@
 struct log log_state = {.level = LOG_WARN, .fd = -1};
 
 /* Opened again, without waiting for a reader. But a file opened again has an offset of its own, and what the program writes next would go
- * over our line: there, the program's own description serves for a moment (pidfd_getfd(2), Linux 5.6). */
+ * over our line; and a terminal or file of another user, inherited through su or setpriv, can't be opened again: there, the program's own
+ * description serves for a moment (pidfd_getfd(2), Linux 5.6). */
 static long program_standard_error(void)
 {
     long fd = sys_open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0), process, own;
     struct stat st;
 
-    if (fd < 0 || sys_fstat((int)fd, &st) || !S_ISREG(st.st_mode))
+    if (fd < 0 ? fd != -EACCES : sys_fstat((int)fd, &st) || !S_ISREG(st.st_mode))
         return fd;
     process = syscall3(__NR_pidfd_open, sys_getpid(), 0, 0);
     if (process < 0)
@@ -22,7 +23,8 @@ static long program_standard_error(void)
     sys_close((int)process);
     if (own < 0)
         return fd;
-    sys_close((int)fd);
+    if (fd >= 0)
+        sys_close((int)fd);
     return own;
 }
 

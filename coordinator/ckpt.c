@@ -583,13 +583,13 @@ void ckpt_take_failed(struct client *client, const uint8_t *payload, size_t size
     char text[WORKER_TEXT_MAX], words[2048], reason[WORKER_TEXT_MAX + 2100];
 
     text_from(words, sizeof words, payload + sizeof failed, size - sizeof failed);
+    snprintf(reason, sizeof reason, "%s: %s", worker_text(worker, text), *words ? words : "failed");
     if (restart_current() && set_has(worker) && failed.generation == set_generation()) {
-        restart_fail(words);
+        restart_fail(reason);
         return;
     }
     if (is_stale(worker, failed.generation) || set_phase() == PHASE_COMMIT)
         return;
-    snprintf(reason, sizeof reason, "%s: %s", worker_text(worker, text), *words ? words : "failed");
     fail(reason);
 }
 

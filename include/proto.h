@@ -53,7 +53,7 @@ enum proto_type {
     PROTO_CKPT_BEGIN = 16, /* coordinator to worker */
     PROTO_PHASE_DONE = 17, /* worker to coordinator */
     PROTO_PHASE_GO = 18, /* coordinator to worker */
-    PROTO_CKPT_FAILED = 19, /* worker to coordinator: this checkpoint can't be; the worker has undone its part or will on ABORT */
+    PROTO_CKPT_FAILED = 19, /* worker to coordinator: this checkpoint, or restart, can't be; the worker has undone its part or will on ABORT */
     PROTO_CKPT_ABORT = 20, /* coordinator to worker: undo, remove the temporary file, run on; tail: reason */
     PROTO_WRITTEN = 21, /* worker to coordinator: the temporary file is complete and flushed */
     PROTO_COMMIT = 22, /* coordinator to worker: rename */

@@ -127,10 +127,15 @@ void follow_forked(void)
     vpid_forked();
     lib.entry = processes_adopt(lib.real_pid, lib.pid, lib.process.time);
     long error = library_start_thread();
-    if (error < 0) {
-        log_warn("pid %d leaves the computation: its checkpoint thread can't be made: %e", lib.pid, (int)error);
-        processes_state(lib.entry, PTABLE_LEFT);
-    }
+    if (error < 0)
+        follow_without_thread(error);
+}
+
+void follow_without_thread(long error)
+{
+    log_warn("pid %d leaves the computation: its checkpoint thread can't be made: %e; is the limit of processes (ulimit -u) too low?", lib.pid,
+             (int)error);
+    processes_state(lib.entry, PTABLE_LEFT);
 }
 
 /* --- exec --- */

@@ -42,6 +42,8 @@ void follow_restarted(void);
 
 /* In the child of a fork: a process of its own from here on, with a checkpoint thread that joins in the background. */
 void follow_forked(void);
+/* This process has no checkpoint thread, because of `error` (-errno): it runs on without us. */
+void follow_without_thread(long error);
 
 /* Environment with which a program comes under control: room for follow_environment_size(env) bytes at `room`, 8-aligned. */
 size_t follow_environment_size(char *const *environment);

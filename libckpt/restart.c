@@ -76,11 +76,13 @@ _Noreturn void restart_entry(struct handoff *handoff)
 static _Noreturn void give_up(unsigned phase)
 {
     struct proto_ckpt_failed failed = {.generation = lib.generation, .phase = phase};
-    char reason[sizeof problem + 128];
 
-    fmt(reason, sizeof reason, "pid %d (%s): %s", lib.pid, lib.program, problem);
-    log_error("%s", reason);
-    coord_send(PROTO_CKPT_FAILED, &failed, sizeof failed, reason);
+    if (log_state.file[0])
+        log_error("pid %d (%s): %s", lib.pid, lib.program, problem);
+    if (coord_send(PROTO_CKPT_FAILED, &failed, sizeof failed, problem) == 0)
+        sys_exit_group(0); /* dmtcp_restart hears it from the coordinator, and says it */
+    if (!log_state.file[0])
+        log_error("pid %d (%s): %s", lib.pid, lib.program, problem);
     sys_exit_group((int)lib.handoff.fail_rc);
 }
 
@@ -206,6 +208,7 @@ static void take_configuration(void)
     if (!conf_decode(&lib.conf, lib.handoff.conf))
         log_warn("dmtcp_restart's settings could not be read; the old ones stay");
     log_state.level = (int)lib.conf.log_level;
+    str_copy(log_state.file, sizeof log_state.file, lib.conf.log_file);
 }
 
 static void unmap_loader(void)

@@ -4,6 +4,7 @@
 #include "arena.h"
 #include "fmt.h"
 #include "library.h"
+#include "log.h"
 #include "lock.h"
 #include "object_list.h"
 #include "str.h"
@@ -461,6 +462,8 @@ static long restore_all(void *argument)
     struct restore *restore = argument;
     long error = clear_table(restore);
 
+    if (inherited[2] >= 0)
+        log_state.fd = inherited[2]; /* its number has a placeholder, or what the program had there */
     fd_ptys_arrived();
     for (struct description *d = fd_state.descriptions; d && !error; d = d->next) {
         if (d->received)
@@ -493,6 +496,7 @@ long fd_restore(char *problem, size_t size)
     fd_state.flights_aside = false; /* until REFILL they have their numbers in the program's table */
     problem[0] = 0;
     long error = park_call(executor, restore_all, &restore);
+    log_state.fd = LOG_PROGRAM_STDERR;
     if (error < 0 && !problem[0])
         fmt(problem, size, "its descriptors can't be restored: %e", (int)error);
     return error;

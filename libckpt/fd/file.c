@@ -47,6 +47,19 @@ static long open_again(struct description *d, int low, char *problem, size_t siz
     return fd;
 }
 
+/* A batch system's file for the output of a job, most often, which is gone with that job: no reason to lose the computation. */
+static bool is_output(const struct description *d)
+{
+    return d->standard && writable(d);
+}
+
+static long instead(const struct description *d, int error, int low)
+{
+    log_warn("%s, where the program's output went (descriptor %d), can't be opened: %e; the output goes where dmtcp_restart's goes", d->link,
+             d->first, error);
+    return fd_inherited(d, low);
+}
+
 static long file_save(struct description *d, char *problem, size_t size)
 {
     return contents_save(d, problem, size);
@@ -61,7 +74,7 @@ static long file_restore(struct description *d, int low, char *problem, size_t s
         return error;
     fd = open_again(d, low, problem, size);
     if (fd < 0)
-        return fd;
+        return is_output(d) ? instead(d, (int)fd, low) : fd;
     if (sys_fstat((int)fd, &now) < 0 || !S_ISREG(now.st_mode)) {
         fmt(problem, size, "%s (descriptor %d) is no longer a regular file", d->link, d->first);
         return -EINVAL;

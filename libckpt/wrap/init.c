@@ -160,6 +160,10 @@ __attribute__((constructor)) static void start(void)
     sys_sigprocmask(SIG_UNBLOCK, &signal, NULL);
     if (!error)
         error = library_start_thread();
+    if (error < 0 && !lib.launched) {
+        follow_without_thread(error);
+        return;
+    }
     if (error < 0) {
         fmt(lib.problem, sizeof lib.problem, "the checkpoint thread can't be started: %e", (int)error);
         fail(lib.problem);

@@ -19,7 +19,7 @@ wait "$PROGRAM"
 status=$?
 kill $locker
 wait $locker
-[ $status != 0 ] && grep -q "/exclusive (descriptor .*is locked by process $locker (perl)" program.err || fail "status $status; it said: $(cat program.err restart.err)"
+[ $status != 0 ] && grep -q "/exclusive (descriptor .*is locked by process $locker (perl)" restart.err || fail "status $status; it said: $(cat program.err restart.err)"
 restart
 go 1
 await_step 2 "restarted when the file is free"

@@ -29,7 +29,7 @@ wait "$PROGRAM"
 status=$?
 touch leave
 wait $taker
-[ $status != 0 ] && grep -q "TCP port $port can't be bound again: Address already in use; end the process that uses it" program.err || fail "status $status; it said: $(cat program.err restart.err)"
+[ $status != 0 ] && grep -q "TCP port $port can't be bound again: Address already in use; end the process that uses it" restart.err || fail "status $status; it said: $(cat program.err restart.err)"
 restart
 go 1
 await_step 2 "restarted when the port is free"

@@ -7,7 +7,7 @@ refused() {
     restart "${@:2}"
     await "the end of the refused restart" ended "$PROGRAM"
     wait "$PROGRAM" && fail "the restart was not refused"
-    grep -q "$1" program.err || fail "it does not say \"$1\": $(tail -n3 program.err restart.err)"
+    grep -q "$1" restart.err || fail "it does not say \"$1\": $(tail -n3 program.err restart.err)"
 }
 
 mkdir dir

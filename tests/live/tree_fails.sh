@@ -11,13 +11,12 @@ command_done -k
 wait "$PROGRAM"
 count=$(images | wc -l)
 [ "$count" -ge 14 ] || fail "only $count images"
-nobody() { [ ! "$(cat /proc/[0-9]*/comm 2>/dev/null | grep -x 'tree_shape\|dmtcp_loader')" ] || [ ! "$(pids_in)" ]; }
 # Ours only: other tests run beside.
-pids_in() {
-    local p
-    for p in /proc/[0-9]*; do
-        case $(tr '\0' '\n' <"$p/environ" 2>/dev/null | grep '^STEP_DIR=') in "STEP_DIR=$STEP_DIR") cat "$p/comm" 2>/dev/null | grep -x tree_shape ;; esac
-    done
+nobody() {
+    local ours
+    ours=$(grep -lzxs "STEP_DIR=$STEP_DIR" /proc/[0-9]*/environ)
+    # shellcheck disable=SC2086
+    ! grep -qsx tree_shape ${ours//environ/comm} /dev/null
 }
 for image in $(images | head -n3 | tail -n1) $(images | tail -n1); do
     cp "$image" saved
