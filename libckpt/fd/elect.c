@@ -53,10 +53,6 @@ static size_t own_size;
 static bool published; /* there are files */
 static uint32_t generation;
 
-struct signal_owner { /* struct f_owner_ex of fcntl(2) */
-    int type;
-    int pid;
-};
 static struct signal_owner *signal_owners; /* arena; by index */
 static unsigned char *signals;
 static bool marked; /* they are to be put back */
@@ -176,12 +172,17 @@ long fd_publish(uint32_t of_generation)
         for (const struct descriptor *at = d->descriptors; at; at = at->next)
             own_list->entry[i].flight |= at->fd >= fd_state.flight_first;
     }
-    if (!published)
-        return 0;
     /* As the program set them: nobody changes them before all have come here. */
     signal_owners = arena_alloc((fd_state.count + 1) * sizeof *signal_owners);
     signals = arena_alloc(fd_state.count + 1);
-    return signal_owners && signals ? for_all(read_signals) : -ENOMEM;
+    if (!signal_owners || !signals)
+        return -ENOMEM;
+    /* Others may be comparing theirs by just these signals. */
+    long lock = fd_state.kcmp ? -1 : survey_lock();
+    error = for_all(read_signals);
+    if (lock >= 0)
+        sys_close((int)lock);
+    return error;
 }
 
 static bool add_holder(struct list *list, size_t size)
@@ -616,6 +617,8 @@ long fd_elect(uint64_t deadline_ns, int (*poll)(void), char *problem, size_t siz
         error = elect_by_signal_owner(deadline_ns, poll, problem, size);
     for (struct description *d = fd_state.descriptions; d && !error; d = d->next) {
         error = find_owner(d, kcmp, problem, size);
+        if (!error)
+            async_record(d, &signal_owners[d->index], signals[d->index]);
         if (error || d->received)
             continue;
         struct fd_entry *entry = &own_list->entry[d->index];

@@ -302,6 +302,8 @@ long fd_refill(bool restarted)
         error = refill_all(&here);
     if (!error && any_refill(false))
         error = park_call(suspend_executor(), refill_all, &there);
+    if (restarted)
+        async_restore();
     if (restarted && fd_state.flight_first != INT32_MAX) {
         park_call(suspend_executor(), close_flights, NULL);
         locks_again();

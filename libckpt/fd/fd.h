@@ -25,6 +25,20 @@ struct receiver {
     unsigned index;
 };
 
+/* Whom a description sends signals about input and output, and which (async.c). */
+struct signal_owner { /* struct f_owner_ex of fcntl(2) */
+    int type;
+    int pid;
+};
+
+struct async {
+    int type;
+    int pid; /* virtual; 0: nobody */
+    int signal; /* 0: SIGIO */
+    bool own_group; /* it is the process's own group, whatever that is called */
+    bool owned; /* this process sees to it */
+};
+
 struct description {
     struct description *next;
     const struct fd_kind *kind;
@@ -45,6 +59,7 @@ struct description {
     bool received; /* another process saves and restores it, and passes it on: no kind, nothing saved */
     bool foreign; /* held by other processes only, but made here with the rest of its object (the other end of a pipe) */
     struct receiver *receivers;
+    struct async async;
     int kept; /* restart, executor: a descriptor for the receivers until the exchange is over */
 };
 
@@ -224,6 +239,9 @@ long survey_refresh(struct description *description);
 /* kinds, in the order in which they are asked (fd.c). */
 extern const struct fd_kind *const fd_kinds[];
 extern const unsigned fd_kind_count;
+/* async.c: ELECT, with what the kernel said before anybody changed it; REFILL after a restart. */
+void async_record(struct description *description, const struct signal_owner *owner, int signal);
+void async_restore(void);
 /* unix_flight.c: SUSPEND; fd_forget. */
 long flights_find(char *problem, size_t size);
 void flights_leave(void);
