@@ -24,32 +24,42 @@ static long open_target(const char *path, char *head, size_t size, struct stat *
     return fd;
 }
 
-static bool has_interpreter(int fd, const Elf64_Ehdr *header)
+/* The dynamic linker; "" if there is none. */
+static void elf_interpreter(int fd, const Elf64_Ehdr *header, char *path, size_t size)
 {
+    path[0] = 0;
     for (unsigned i = 0; i < header->e_phnum && i < 128; i++) {
         Elf64_Phdr segment;
         if (sys_pread(fd, &segment, sizeof segment, header->e_phoff + i * sizeof segment) != sizeof segment)
-            return false;
-        if (segment.p_type == PT_INTERP)
-            return true;
+            return;
+        if (segment.p_type == PT_INTERP) {
+            long n = sys_pread(fd, path, segment.p_filesz < size ? segment.p_filesz : size - 1, segment.p_offset);
+            path[n > 0 ? n : 0] = 0;
+            return;
+        }
     }
-    return false;
 }
 
 static const char *elf_refusal(int fd, const char *head, const struct stat *st)
 {
     const Elf64_Ehdr *header = (const void *)head;
+    char linker[256];
 
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != MACHINE_ELF)
         return "is not a 64-bit program of this machine";
-    if (!has_interpreter(fd, header))
+    elf_interpreter(fd, header, linker, sizeof linker);
+    if (!linker[0])
         return "is statically linked";
+    if (str_after(str_base(linker), "ld-musl"))
+        return "is linked with the musl C library";
     if (sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
         return NULL;
     if ((st->st_mode & S_ISUID) && st->st_uid != (uid_t)syscall3(__NR_geteuid, 0, 0, 0))
         return "is a setuid program";
     if ((st->st_mode & S_ISGID) && (st->st_mode & S_IXGRP) && st->st_gid != (gid_t)syscall3(__NR_getegid, 0, 0, 0))
         return "is a setgid program";
+    if (syscall3(__NR_geteuid, 0, 0, 0) && syscall6(__NR_fgetxattr, fd, (long)"security.capability", 0, 0, 0, 0) > 0)
+        return "has file capabilities";
     return NULL;
 }
 
