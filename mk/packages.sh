@@ -8,7 +8,7 @@ build='gcc make libc6-dev liburing-dev zlib1g-dev libmd-dev'
 demo='python3'
 test='git python3 libjansson-dev libcmocka-dev procps'
 # Without one of these, the tests that use it are skipped by name. None that starts a service: somebody's machine is no place for that.
-test_wished='perl gawk sqlite3 openjdk-17-jdk-headless nodejs man-db strace gdb tmux vim less dash zsh expect emacs-nox openssh-client redis-tools dbus-daemon dbus-bin'
+test_wished='perl gawk sqlite3 openjdk-17-jdk-headless nodejs man-db strace gdb tmux vim less dash zsh expect emacs-nox openssh-client redis-tools dbus-daemon dbus-bin lua5.4 tcl erlang-base'
 
 [ $# -gt 0 ] || set -- build test
 needed=

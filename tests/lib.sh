@@ -17,7 +17,7 @@ PROGRAM=      # pid of what launch or restart started
 COORDINATOR=  # pid of the coordinator
 mkdir -p "$IMAGES" "$STEP_DIR"
 mkfifo "$TEST_TMP/.pause"
-export STEP_DIR DMTCP_CHECKPOINT_DIR=$IMAGES
+export STEP_DIR DMTCP_CHECKPOINT_DIR=$IMAGES PYTHONDONTWRITEBYTECODE=1
 
 # What was there when it went wrong; the runner adds *.log, *.out and *.err of TEST_TMP by itself.
 describe() {
