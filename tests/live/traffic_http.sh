@@ -1,0 +1,7 @@
+#!/bin/bash
+# variants: root unpriv
+# limit: 120
+. "$TESTS/lib.sh"
+. "$TESTS/live/traffic.bash"
+need python3
+traffic python3 "$TESTS/live/programs/http_threads.py"
