@@ -39,6 +39,13 @@ WRAP(int, kill, (pid_t pid, int signal))
     return REAL(kill)(vpid_to_real(pid), signal);
 }
 
+/* libc asks for both numbers and then uses them. */
+WRAP(int, raise, (int signal))
+{
+    WHOLE;
+    return REAL(raise)(signal);
+}
+
 WRAP(int, killpg, (pid_t group, int signal))
 {
     WHOLE;

@@ -6,6 +6,7 @@
 
 #include "sys.h"
 #include "timer_clock.h"
+#include "timer_helper.h"
 #include "vpid.h"
 #include "wrap.h"
 
@@ -83,6 +84,8 @@ WRAP(int, timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer
     struct sigevent copy;
 
     clock = timer_clock(clock);
+    if (vpid_active && event && event->sigev_notify == SIGEV_THREAD)
+        return timer_create_in_thread(REAL(timer_create), clock, event, timer);
     if (!vpid_active || !event || event->sigev_notify != SIGEV_THREAD_ID)
         return REAL(timer_create)(clock, event, timer);
     copy = *event;
