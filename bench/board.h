@@ -13,7 +13,8 @@ struct board {
     uint64_t first_tick; /* since it was set to 0 */
     uint64_t dirtied; /* bytes written by the dirtying thread */
     uint64_t forked; /* forks done (SIGUSR1) */
-    uint64_t unused[27];
+    uint64_t fork_ns; /* what the last one took the parent */
+    uint64_t unused[26];
     uint64_t slots[BOARD_SLOTS]; /* one a process: time of its first tick since it was set to 0 */
 };
 _Static_assert(sizeof(struct board) == 4096, "one page");

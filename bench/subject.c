@@ -126,9 +126,11 @@ int main(int argc, char **argv)
         int signal;
         if (sigwait(&fork_now, &signal))
             continue;
+        uint64_t begin = now_ns();
         pid_t child = fork();
         if (!child)
             _exit(0);
+        board->fork_ns = now_ns() - begin;
         waitpid(child, NULL, 0);
         board->forked++;
     }

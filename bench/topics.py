@@ -13,7 +13,7 @@ FAST = {"DMTCP_FSYNC": "0"}
 
 def pause(bench):
     table = Table(1, "Pause: the largest gap of a thread that ticks every 0.1 ms", "fork",
-                  "fork: the same program forks once, natively; a snapshot can't do with less. 100 us are the ticks' own")
+                  "fork: what fork() takes in the same program, natively; a snapshot can't do with less. 100 us are the ticks' own")
     sizes = (64, 256, 1024, 4096) if bench.full else (64, 256, 1024)
     for pages in ("small", "huge"):
         per_gb = 0.040 if pages == "small" else 0.006

@@ -32,6 +32,36 @@ static bool is_zero(const void *page)
 
 /* --- memory of a writer --- */
 
+/* --- the cheaper way to the program's pages --- */
+
+/* A page of a frozen copy can be looked at where it lies, or be copied by the kernel first. On bare metal the former costs next to nothing.
+ * Where a hypervisor keeps page tables of its own, each page of a new process that is touched for the first time is a trip to it, several
+ * microseconds, and the copy a third of that. So every writer tries: one chunk in place, then copies until its buffers are warm, then what
+ * was cheaper. */
+#define PAGE_COST_UNIT 1024u
+
+static unsigned trials_wanted(const struct writer *writer)
+{
+    return writer->deflater ? 3 : IO_DEPTH + 2;
+}
+
+static bool copy_is_cheaper(const struct writer *writer)
+{
+    if (!writer->trials || writer->engine->memory < 0)
+        return false;
+    return writer->trials < trials_wanted(writer) || writer->copied_cost < writer->direct_cost;
+}
+
+static void learn_cost(struct writer *writer, uint64_t began_ns, uint32_t pages)
+{
+    uint64_t *cost = writer->trials ? &writer->copied_cost : &writer->direct_cost;
+    uint64_t now = (sys_now_ns(CLOCK_MONOTONIC) - began_ns) * PAGE_COST_UNIT / pages;
+
+    if (!*cost || now < *cost)
+        *cost = now ? now : 1;
+    writer->trials++;
+}
+
 #define ROUND(size) (((size) + 4095) & ~4095ul)
 
 size_t writer_memory(const struct engine *engine)
@@ -92,6 +122,7 @@ static bool lock_engine(struct engine *engine)
 struct gathered {
     uint32_t pages, runs, pieces;
     uint32_t crc;
+    uint32_t choice; /* pages that could be had either way */
 };
 
 /* Gives the chunk its number and its place. 0, or -ECANCELED when another writer is dead. */
@@ -154,21 +185,23 @@ static long gather(struct writer *writer, const struct job *job, struct iovec *p
         uint64_t address = run->address + skip * PAGE_SIZE;
         char *source = (char *)(run->source + skip * PAGE_SIZE);
 
+        bool copied = run->flags & RUN_COPY || copy_is_cheaper(writer);
         left -= pages;
+        chunk->choice += run->flags & RUN_COPY ? 0 : (uint32_t)pages;
         while (pages) {
             uint64_t have = pages;
 
-            if (run->flags & RUN_COPY) {
-                long got = pages_read(copy, (uint64_t)source, pages * PAGE_SIZE);
+            if (copied) {
+                long got = pages_read(engine->memory, copy, (uint64_t)source, pages * PAGE_SIZE);
                 if (got < 0)
                     return snapshot_fail(engine->snapshot, got, "read the program's memory: %e", (int)got);
                 have = (uint64_t)got / PAGE_SIZE;
             }
-            char *page = run->flags & RUN_COPY ? copy : source;
+            char *page = copied ? copy : source;
             for (uint64_t i = 0; i < have; i++, page += PAGE_SIZE)
                 if (run->flags & RUN_KEEP_ZEROS || !is_zero(page))
                     take_page(writer, chunk, pieces, run, address + i * PAGE_SIZE, page);
-            if (run->flags & RUN_COPY)
+            if (copied)
                 copy += have * PAGE_SIZE;
             if (have < pages && run->flags & RUN_CLEAN) /* the file ends here */
                 break;
@@ -191,8 +224,12 @@ static long write_chunk(struct writer *writer, const struct job *job)
     if (!slot)
         return snapshot_file_fail(engine->snapshot, error, "write");
     struct iovec *pieces = writer->deflater ? writer->vector : slot->vector;
+    bool learning = writer->trials < trials_wanted(writer);
+    uint64_t began_ns = learning ? sys_now_ns(CLOCK_MONOTONIC) : 0;
     if ((error = gather(writer, job, pieces, writer->deflater ? writer->copy : (char *)slot->buffer, &chunk)))
         return error;
+    if (learning && chunk.choice > engine->chunk_pages / 2)
+        learn_cost(writer, began_ns, chunk.choice);
     if (!chunk.pages)
         return 0;
     size_t raw_size = chunk.pages * PAGE_SIZE;

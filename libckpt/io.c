@@ -56,6 +56,10 @@ static long reap(struct io *io)
 struct io_slot *io_take(struct io *io, long *error)
 {
     for (;;) {
+        /* What has ended, first: a buffer that is in use already costs no new pages. */
+        while (io->in_flight && io_uring_cq_ready(&io->ring))
+            if ((*error = reap(io)))
+                return NULL;
         for (unsigned i = 0; i < IO_DEPTH; i++)
             if (!io->slots[i].busy)
                 return &io->slots[i];

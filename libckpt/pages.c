@@ -161,11 +161,21 @@ long pages_any(const struct pages *pages, uint64_t start, uint64_t end)
     return pages_find(pages, start, end, stop_at_contents, NULL);
 }
 
-long pages_read(void *buffer, uint64_t address, size_t size)
+/* process_vm_readv(2) pins what it reads, and for that gives a child a copy of its own of each page that it shares with its parent (since 5.19): the
+ * memory of the program would be there twice in the end, and a page costs three times as much. Reading /proc/self/mem does not. What it refuses,
+ * the call is asked for. */
+long pages_read(int memory, void *buffer, uint64_t address, size_t size)
 {
     char *to = buffer;
     size_t done = 0;
 
+    while (memory >= 0 && done < size) {
+        long n = sys_pread(memory, to + done, size - done, address + done);
+
+        if (n <= 0 && n != -EINTR)
+            break;
+        done += n > 0 ? (size_t)n : 0;
+    }
     while (done < size) {
         struct iovec local = {to + done, size - done}, remote = {(void *)(address + done), size - done};
         long n = sys_process_vm_readv(sys_getpid(), &local, 1, &remote, 1);

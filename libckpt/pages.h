@@ -34,7 +34,7 @@ long pages_find(const struct pages *pages, uint64_t start, uint64_t end, long (*
 long pages_any(const struct pages *pages, uint64_t start, uint64_t end);
 
 /* Copies pages of this process that may vanish under the reader (beyond the end of a file, guards): bytes up to the first that can't be
- * read, a multiple of the page size. The kernel does the reading, so nothing faults. */
-long pages_read(void *buffer, uint64_t address, size_t size);
+ * read, a multiple of the page size. The kernel does the reading, so nothing faults. `memory`: a descriptor of /proc/self/mem, or -1. */
+long pages_read(int memory, void *buffer, uint64_t address, size_t size);
 
 #endif

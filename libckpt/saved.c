@@ -55,7 +55,7 @@ static long save_stretch(struct shared *shared, uint64_t from, uint64_t to)
 
         if (!copy)
             return no_memory(plan);
-        long got = pages_read(copy, from, size);
+        long got = pages_read(-1, copy, from, size);
         if (got < 0)
             return snapshot_fail(plan->snapshot, got, "read the program's shared memory: %e", (int)got);
         plan->saved.used = offset + (size_t)got;

@@ -387,6 +387,7 @@ void engine_run(void *argument)
         take_name();
     }
     engine->file = -1;
+    engine->memory = (int)fd_above_standard(sys_open("/proc/thread-self/mem", O_RDONLY | O_CLOEXEC, 0));
     set_limits(engine->in_place, &file_size);
     long error = prepare_and_write(engine);
     if (error && snapshot->created) {
@@ -404,6 +405,8 @@ void engine_run(void *argument)
     }
     if (engine->file >= 0)
         sys_close(engine->file);
+    if (engine->memory >= 0)
+        sys_close(engine->memory);
     syscall6(__NR_prlimit64, 0, RLIMIT_FSIZE, (long)&file_size, 0, 0, 0);
     plan_restore_protection(&engine->plan);
     give_back(engine);

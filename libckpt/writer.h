@@ -70,6 +70,7 @@ struct engine {
     int maps, smaps, pagemap; /* of the program; inherited */
     int child_socket;
     int file;
+    int memory; /* /proc/self/mem; -1: can't be had */
     bool in_place, uring;
     uint32_t chunk_pages;
     unsigned writers;
@@ -101,6 +102,8 @@ struct writer {
     void *copy; /* gzip: chunk_pages pages for RUN_COPY sources; raw uses the slot's buffer */
     struct iovec *vector; /* gzip: pieces of the chunk */
     void *stack;
+    unsigned trials; /* chunks that have shown what a page costs; see chunk.c */
+    uint64_t direct_cost, copied_cost; /* of the cheapest of them, ns for PAGE_COST_UNIT pages */
 };
 
 /* writer.c: the whole work of the first child, from closing descriptors to the header. `engine` is in scratch. */
