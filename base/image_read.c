@@ -493,6 +493,27 @@ static bool zombie_is_sound(const struct image_zombie *zombie)
     return zombie->pid && zombie->pid <= INT32_MAX && (exited || killed) && !zombie->name[sizeof zombie->name - 1];
 }
 
+static bool sysv_is_sound(const void *payload, uint32_t size)
+{
+    const struct image_sysv *object = payload;
+    uint64_t at = sizeof *object;
+
+    if (size < sizeof *object || (object->huge_page_size & (object->huge_page_size - 1)))
+        return false;
+    if (object->kind == IMAGE_SYSV_SEM)
+        return object->size <= 0x10000 && size == at + object->size * 2;
+    if (object->kind == IMAGE_SYSV_MSG) {
+        for (uint32_t i = 0; i < object->count; i++) {
+            const struct image_sysv_message *message = (const void *)((const char *)payload + at);
+            if (size - at < sizeof *message || message->type < 1 || size - at - sizeof *message < ((message->size + 7ull) & ~7ull))
+                return false;
+            at += sizeof *message + ((message->size + 7ull) & ~7ull);
+        }
+        return at == size;
+    }
+    return object->kind == IMAGE_SYSV_SHM && size == at && object->size;
+}
+
 /* Known types with their rules; -1: unknown, 0: unsound, 1: sound. */
 static int record_is_sound(const struct image *image, uint32_t type, const void *payload, uint32_t size)
 {
@@ -529,6 +550,7 @@ static int record_is_sound(const struct image *image, uint32_t type, const void 
                 return 0;
         return 1;
     }
+    case IMAGE_REC_SYSV: return sysv_is_sound(payload, size);
     case IMAGE_REC_ZOMBIES: {
         const struct image_zombie *zombie = payload;
         if (size % sizeof *zombie)

@@ -26,6 +26,7 @@
 #include "seccomp_filters.h"
 #include "shared_memory.h"
 #include "str.h"
+#include "sysv.h"
 #include "terminals.h"
 #include "tree.h"
 #include "tree_build.h"
@@ -219,6 +220,7 @@ int main(int argc, char **argv)
     terminal_remember();
     terminals_make(set);
     image_set_roll_forward(set);
+    sysv_make(set, &restart.found);
     restart.shared = shared_memory_make(set, &restart.shared_count);
     restart.workers = processors() / (unsigned)set->count;
     if (!restart.workers)
@@ -232,9 +234,11 @@ int main(int argc, char **argv)
     if (restart.foreground != TREE_US)
         foreground_terminal(real[restart.foreground]);
     for (size_t i = 0; i < restart.shared_count; i++)
-        close(restart.shared[i].fd);
+        if (restart.shared[i].fd >= 0)
+            close(restart.shared[i].fd);
     for (size_t i = 0; i < set->count; i++)
         close(set->images[i].fd);
     foreground_until_running(connection);
+    sysv_keep();
     foreground_wait();
 }

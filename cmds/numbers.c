@@ -11,6 +11,7 @@
 #include "die.h"
 #include "msg.h"
 #include "ptable.h"
+#include "sysv.h"
 
 static struct ptable *table;
 
@@ -33,6 +34,11 @@ static bool open_table(const struct conf *conf, const struct upid *computation)
     table->magic = PTABLE_MAGIC;
     table->version = PTABLE_VERSION;
     return true;
+}
+
+struct ptable *numbers_table(const struct conf *conf, const struct upid *computation)
+{
+    return open_table(conf, computation) ? table : NULL;
 }
 
 static bool in_set(const struct ptable_entry *entry, const struct tree *tree, const pid_t *real)
@@ -92,5 +98,6 @@ void numbers_enter(const struct conf *conf, const struct upid *computation, cons
     /* What was one (a shell that led its group and session) may be several now: all of them have the number, and it stands for the first. */
     enter(PTABLE_NUMBER, tree->launch_group, getpgrp());
     enter(PTABLE_NUMBER, tree->launch_session, getsid(0));
+    sysv_enter(table);
     munmap(table, sizeof *table);
 }

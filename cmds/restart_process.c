@@ -87,7 +87,8 @@ static _Noreturn void become(int loader, struct handoff *handoff, int handoff_fd
     fcntl(handoff_fd, F_SETFD, 0);
     fcntl(handoff->image_fd, F_SETFD, 0);
     for (uint32_t i = 0; i < handoff->shared_count; i++)
-        fcntl(handoff->shared[i].fd, F_SETFD, 0);
+        if (handoff->shared[i].fd >= 0)
+            fcntl(handoff->shared[i].fd, F_SETFD, 0);
     execveat(loader, "", arguments, environment, AT_EMPTY_PATH);
     warn("the restart failed: dmtcp_loader: %m");
     _exit((int)handoff->fail_rc);

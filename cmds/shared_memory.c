@@ -3,6 +3,7 @@
 #include "die.h"
 #include "fmt.h"
 #include "object.h"
+#include "sysv.h"
 
 static struct handoff_shared objects[HANDOFF_SHARED_MAX];
 static size_t object_count;
@@ -21,6 +22,7 @@ struct wanted {
     uint32_t huge_page_size;
     bool named;
     unsigned mode;
+    int sysv;
     unsigned images;
 };
 
@@ -52,6 +54,7 @@ static void look(const struct image_set *set, size_t first, struct wanted *wante
             if (segment->vm_flags & IMAGE_VM_HUGETLB)
                 wanted->huge_page_size = segment->huge_page_size;
             wanted->name = image_string(image, segment->name);
+            wanted->sysv = sysv_memory(segment, wanted->name);
         }
         for (uint32_t k = 0; held && k < size / sizeof *held; k++) {
             if (held[k].device != wanted->device || held[k].inode != wanted->inode)
@@ -71,17 +74,21 @@ static void look(const struct image_set *set, size_t first, struct wanted *wante
 
 static void make(const struct image_set *set, size_t first, uint64_t device, uint64_t inode)
 {
-    struct wanted wanted = {.device = device, .inode = inode, .name = "", .mode = 0600};
+    struct wanted wanted = {.device = device, .inode = inode, .name = "", .mode = 0600, .sysv = -1};
     const char *path = set->images[first].path;
     bool huge = false;
 
     if (is_made(device, inode))
         return;
     look(set, first, &wanted);
-    if (wanted.images < 2)
+    if (wanted.images < 2 && wanted.sysv < 0)
         return;
     if (object_count == HANDOFF_SHARED_MAX)
         die(FAIL_TOOL, "%s: its set has more than %d shared memory objects", path, HANDOFF_SHARED_MAX);
+    if (wanted.sysv >= 0) {
+        objects[object_count++] = (struct handoff_shared){.device = device, .inode = inode, .fd = -1, .sysv = wanted.sysv};
+        return;
+    }
     long fd = wanted.named ? object_open_memory_file(wanted.name, wanted.size, wanted.mode)
                            : object_make(wanted.name, wanted.huge_page_size, wanted.size, &huge);
     if (fd < 0 && wanted.named)

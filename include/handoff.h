@@ -23,11 +23,11 @@ enum {
 };
 
 /* Shared memory that several images have mappings or descriptors of: an object for all of them, made by dmtcp_restart. The loader adds those of
- * one image that has both. */
+ * one image that has both. Segments of System V shared memory are among them. */
 struct handoff_shared {
     uint64_t device, inode; /* as in image_segment */
-    int32_t fd; /* libckpt closes it */
-    uint32_t unused;
+    int32_t fd; /* libckpt closes it; -1: System V shared memory */
+    int32_t sysv; /* its id */
 };
 #define HANDOFF_SHARED_MAX 512
 

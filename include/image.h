@@ -140,6 +140,7 @@ enum image_record_type {
     IMAGE_REC_GUARDS = 6, /* struct image_guard, repeated: MADV_GUARD_INSTALL regions */
     IMAGE_REC_ZOMBIES = 8, /* struct image_zombie, repeated: children that have ended and are not waited for yet */
     IMAGE_REC_PTYS = 9, /* struct image_pty, repeated: pseudo terminals whose master the process has */
+    IMAGE_REC_SYSV = 17, /* struct image_sysv and contents, a record an object of System V IPC */
     IMAGE_REC_OBJECTS = 16, /* struct image_object, repeated: files and memory without a name that descriptors of the process hold */
     IMAGE_REC_DESCRIPTORS = 7 | IMAGE_RECORD_OPTIONAL, /* text, a line a descriptor: "3 file /path"; for people */
 };
@@ -177,6 +178,32 @@ struct image_object {
 };
 #define IMAGE_OBJECT_NAMED 1u
 _Static_assert(sizeof(struct image_object) == 32, "file format");
+
+enum image_sysv_kind { IMAGE_SYSV_SHM = 1, IMAGE_SYSV_SEM = 2, IMAGE_SYSV_MSG = 3 };
+enum {
+    IMAGE_SYSV_REMOVED = 1u << 0, /* shared memory that ends with its last attachment */
+    IMAGE_SYSV_LOCKED = 1u << 1, /* shmctl(2), SHM_LOCK */
+};
+/* Followed by: of semaphores, their values (u16); of a queue, its messages, each struct image_sysv_message and the text, padded to 8 bytes. The
+ * contents of shared memory are those of SHARED segments named /SYSV… whose inode is `real`, in the same image. */
+struct image_sysv {
+    uint32_t kind; /* enum image_sysv_kind */
+    int32_t id; /* virtual */
+    int32_t real; /* the kernel's, at the checkpoint */
+    int32_t key; /* by which programs know it */
+    uint32_t mode, uid, gid;
+    uint32_t flags; /* IMAGE_SYSV_* */
+    uint64_t size; /* shared memory: bytes; semaphores: how many; queue: msg_qbytes */
+    uint64_t home; /* names the kernel's run and the IPC namespace in which `real` was its id */
+    uint32_t count; /* of messages */
+    uint32_t huge_page_size; /* shared memory; bytes, or 0 */
+};
+_Static_assert(sizeof(struct image_sysv) == 56, "file format");
+struct image_sysv_message {
+    int64_t type;
+    uint32_t size; /* of the text */
+    uint32_t unused;
+};
 
 struct image_zombie {
     uint32_t pid, pgid, sid; /* virtual */

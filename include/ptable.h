@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define PTABLE_MAGIC 0x454c424154434f52ull
-#define PTABLE_VERSION 2u
+#define PTABLE_VERSION 3u
 #define PTABLE_ENTRIES 32768u
 /* <tmp dir>/processes-<computation id> */
 #define PTABLE_NAME "processes-"
@@ -49,6 +49,18 @@ struct ptable_pty {
     uint32_t unused;
 };
 
+/* Objects of System V IPC that processes of the computation have asked for (libckpt/ipc.h). Claimed by `state`, like the others. */
+#define PTABLE_IPC 8192u
+enum { PTABLE_IPC_FREE = 0, PTABLE_IPC_CLAIMED = 1, PTABLE_IPC_USED = 2 };
+enum ptable_ipc_kind { PTABLE_SHM = 1, PTABLE_SEM = 2, PTABLE_MSG = 3 };
+struct ptable_ipc {
+    uint32_t state;
+    uint32_t kind;
+    int32_t virtual, real; /* ids */
+    int32_t key; /* != 0: the key by which programs ask for it, while the kernel has another object, or none, under that */
+    uint32_t saved; /* generation of the last checkpoint for which a process took the contents into its image */
+};
+
 struct ptable {
     uint64_t magic;
     uint32_t version;
@@ -56,9 +68,13 @@ struct ptable {
     uint32_t changes; /* shared futex: counts changes of states */
     uint32_t hurry; /* shared futex: counts checkpoints begun; a process that has put off joining joins now */
     uint32_t differ; /* 1: some virtual number is not the real one */
-    uint32_t unused[25];
+    uint32_t ipc_used; /* as used, for ipc */
+    uint32_t ipc_differ; /* 1: some id is not the kernel's, or some key leads elsewhere */
+    uint32_t ipc_home[2]; /* sysv_home() to which the real ids belong, lower half first */
+    uint32_t unused[21];
     struct ptable_entry entry[PTABLE_ENTRIES];
     struct ptable_pty pty[PTABLE_PTYS];
+    struct ptable_ipc ipc[PTABLE_IPC];
 };
 
 #endif

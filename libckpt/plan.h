@@ -46,6 +46,7 @@ struct run {
 
 struct plan {
     struct snapshot *snapshot;
+    bool (*saved_elsewhere)(uint64_t inode); /* System V shared memory that is in another process's image; NULL: none */
     const struct fd_object *objects; /* shared memory that there are descriptors of */
     struct scratch_array segments; /* struct segment */
     struct scratch_array runs; /* struct run */

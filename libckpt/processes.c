@@ -9,6 +9,7 @@
 #include "scratch.h"
 #include "str.h"
 #include "sys.h"
+#include "sysv_home.h"
 
 #define LOG_MODULE "processes"
 
@@ -53,6 +54,9 @@ long processes_open(void)
     /* Whoever maps it first writes the same as all others would. */
     mapped->magic = PTABLE_MAGIC;
     mapped->version = PTABLE_VERSION;
+    uint64_t home = sysv_home();
+    mapped->ipc_home[0] = (uint32_t)home;
+    mapped->ipc_home[1] = (uint32_t)(home >> 32);
     scratch_adopt(mapped, sizeof *mapped);
     table = mapped;
     return 0;
@@ -472,6 +476,11 @@ void processes_each(void (*visit)(const struct ptable_entry *entry, void *argume
     for (uint32_t i = 0, used = table ? load(&table->used) : 0; i < used; i++)
         if (load(&table->entry[i].state) > PTABLE_RESERVED)
             visit(&table->entry[i], argument);
+}
+
+struct ptable *processes_table(void)
+{
+    return table;
 }
 
 struct ptable_pty *processes_ptys(void)

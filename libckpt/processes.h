@@ -55,6 +55,8 @@ bool processes_is_missing(int real, uint32_t generation);
 void processes_hurry(void);
 void processes_linger(uint64_t ns);
 
+/* NULL: none. For ipc.c. */
+struct ptable *processes_table(void);
 /* PTABLE_PTYS entries; NULL: no table. For ptys.c. */
 struct ptable_pty *processes_ptys(void);
 

@@ -7,6 +7,7 @@
 
 #include "fd/object_list.h"
 #include "fmt.h"
+#include "resource/resource.h"
 #include "str.h"
 #include "sys.h"
 
@@ -185,6 +186,15 @@ static long add_objects(struct engine *engine, struct scratch_array *records)
     return error;
 }
 
+static long add_sysv(struct engine *engine, struct scratch_array *records)
+{
+    long error = 0;
+
+    for (const struct sysv_object *object = engine->request->sysv; object && !error; object = object->next)
+        error = add(engine, records, IMAGE_REC_SYSV, &object->image, object->size);
+    return error;
+}
+
 long records_build(struct engine *engine, struct scratch_array *records)
 {
     const struct snapshot_request *request = engine->request;
@@ -194,6 +204,7 @@ long records_build(struct engine *engine, struct scratch_array *records)
     if ((error = add_process(engine, records)) || (error = add_mm(engine, records)) || (error = add_vdso(engine, records)) ||
         (error = add_conf(engine, records)) ||
         (error = add_objects(engine, records)) ||
+        (error = add_sysv(engine, records)) ||
         (error = add(engine, records, IMAGE_REC_THREADS, request->tids, request->tid_count * sizeof *request->tids)) ||
         (error = request->zombie_count
                      ? add(engine, records, IMAGE_REC_ZOMBIES, request->zombies, request->zombie_count * sizeof *request->zombies)

@@ -294,6 +294,7 @@ void restart_run(void)
     if (fd_connect(look_for_abort, problem, sizeof problem) < 0)
         give_up(PHASE_RECONNECT);
     settle_numbers();
+    sysv_reconnect();
     terminal_reconnect();
     done(PHASE_RECONNECT);
     await_go(PHASE_REFILL);

@@ -187,6 +187,9 @@ long plan_save_shared(struct plan *plan, const struct pages *parent, bool in_pla
             return no_memory(plan);
         shared.segment = (uint32_t)i;
         segment->flags |= SEGMENT_SAVED;
+        if (plan->saved_elsewhere && str_after((char *)plan->strings.memory + segment->image.name, "/SYSV") &&
+            plan->saved_elsewhere(segment->image.inode))
+            continue;
         /* Its own memory, or that of a process which stands still: nobody misses the permission. */
         if (!segment_readable(segment)) {
             segment->flags |= SEGMENT_OPENED;

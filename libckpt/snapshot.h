@@ -5,6 +5,7 @@
 #ifndef SNAPSHOT_H
 #define SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf.h"
@@ -13,6 +14,7 @@
 #define SNAPSHOT_PROBLEM_MAX 512
 
 struct fd_object;
+struct sysv_object;
 
 struct snapshot_request {
     const char *path; /* final name, absolute; the file is written as <path>.temp */
@@ -29,6 +31,8 @@ struct snapshot_request {
     const struct image_pty *ptys;
     uint32_t pty_count;
     const struct fd_object *objects; /* first of the list, or NULL */
+    const struct sysv_object *sysv; /* the same */
+    bool (*saved_elsewhere)(uint64_t inode); /* as in struct plan */
     const struct image_zombie *zombies;
     uint32_t zombie_count;
     const char *libc_name; /* "glibc 2.36", or NULL */

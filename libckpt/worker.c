@@ -18,6 +18,7 @@
 #include "follow.h"
 #include "handoff.h"
 #include "image_name.h"
+#include "ipc.h"
 #include "leader.h"
 #include "library.h"
 #include "log.h"
@@ -151,6 +152,8 @@ static long phase_snapshot(void)
     request.process_record = &process;
     request.descriptors = fd_description();
     request.objects = fd_objects();
+    request.sysv = sysv_objects();
+    request.saved_elsewhere = ipc_saved_elsewhere;
     request.ptys = fd_ptys(&request.pty_count);
     request.zombies = resource_zombies(&request.zombie_count);
     request.tids = resource_tids(&request.tid_count);

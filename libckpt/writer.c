@@ -352,6 +352,7 @@ static long prepare_and_write(struct engine *engine)
 
     plan->snapshot = engine->snapshot;
     plan->objects = engine->request->objects;
+    plan->saved_elsewhere = engine->request->saved_elsewhere;
     plan->live = engine->in_place;
     if (!engine->in_place) {
         long pagemap = sys_open("/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC, 0);

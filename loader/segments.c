@@ -182,14 +182,74 @@ static long open_object(const struct image_segment *s, uint64_t size, bool *kept
     return fd;
 }
 
+/* --- System V shared memory --- */
+
+#ifndef SHM_RDONLY
+#define SHM_RDONLY 010000
+#endif
+
+static const struct handoff_shared *sysv_of(const struct image_segment *s)
+{
+    for (uint32_t i = 0; i < loader.handoff.shared_count; i++) {
+        const struct handoff_shared *shared = &loader.handoff.shared[i];
+        if (shared->fd < 0 && shared->device == s->device && shared->inode == s->inode)
+            return shared;
+    }
+    return NULL;
+}
+
+/* Attached anywhere, then the part that the program had is moved to its place: only whole segments can be attached. */
+static long attach(const struct image_segment *s, int id, int flags)
+{
+    uint64_t state[14] = {0}; /* struct shmid64_ds: shm_segsz after 48 bytes */
+    uint64_t page = s->vm_flags & IMAGE_VM_HUGETLB ? s->huge_page_size : 4096;
+    long at, error = syscall3(__NR_shmctl, id, 2 /* IPC_STAT */, (long)state);
+    uint64_t size = (state[6] + page - 1) & ~(page - 1), from = s->offset, to = s->offset + length(s);
+
+    if (error)
+        return error;
+    if (to > size)
+        return -EINVAL;
+    at = syscall3(__NR_shmat, id, 0, flags);
+    if (at < 0 && at > -4096)
+        return at;
+    if (from)
+        sys_munmap((void *)at, from);
+    if (to < size)
+        sys_munmap((void *)((uint64_t)at + to), size - to);
+    void *moved = sys_mremap((void *)((uint64_t)at + from), length(s), length(s), MREMAP_MAYMOVE | MREMAP_FIXED, (void *)s->start);
+    return SYS_IS_ERROR(moved) ? (long)moved : 0;
+}
+
+static void attach_object(size_t first, const struct handoff_shared *shared)
+{
+    for (size_t i = first; i < loader.image.segment_count; i++) {
+        if (segment(i)->kind != IMAGE_SHARED || segment(i)->device != segment(first)->device || segment(i)->inode != segment(first)->inode)
+            continue;
+        int prot = loading_prot(i, SEGMENT_HAS_RUNS);
+        bool read_only = !(segment(i)->vm_flags & IMAGE_VM_MAYWRITE) && !(loader.segment_state[i] & SEGMENT_WRITABLE);
+        long error = attach(segment(i), shared->sysv, read_only ? SHM_RDONLY : 0);
+        if (!error && prot != (read_only ? PROT_READ : RW))
+            error = sys_mprotect((void *)segment(i)->start, length(segment(i)), prot);
+        if (error)
+            die("can't attach System V shared memory %d: %e", shared->sysv, (int)error);
+        loader.segment_state[i] |= SEGMENT_MAPPED;
+    }
+}
+
 /* All mappings of the object that segment `first` is one of, so that they alias. */
 static void map_object(size_t first)
 {
     const struct image_segment *f = segment(first);
     uint64_t size = f->file_size;
+    const struct handoff_shared *sysv = sysv_of(f);
     bool kept;
     long fd, error;
 
+    if (sysv) {
+        attach_object(first, sysv);
+        return;
+    }
     for (size_t i = first; i < loader.image.segment_count; i++)
         if (same_object(f, segment(i)) && segment(i)->offset + length(segment(i)) > size)
             size = segment(i)->offset + length(segment(i));
@@ -268,6 +328,12 @@ static void map_read_only(const struct image_segment *s)
     for (uint32_t i = 0; i < loader.handoff.shared_count; i++) {
         if (loader.handoff.shared[i].device != s->device || loader.handoff.shared[i].inode != s->inode)
             continue;
+        if (loader.handoff.shared[i].fd < 0) {
+            sys_munmap((void *)s->start, length(s));
+            if (attach(s, loader.handoff.shared[i].sysv, SHM_RDONLY) || (s->prot != PROT_READ && sys_mprotect((void *)s->start, length(s), (int)s->prot)))
+                die("can't attach System V shared memory %d for reading", loader.handoff.shared[i].sysv);
+            continue;
+        }
         fmt(path, sizeof path, "/proc/self/fd/%d", loader.handoff.shared[i].fd);
         long fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
         if (fd >= 0) {
@@ -282,7 +348,7 @@ static void protect_and_advise(size_t i)
     const struct image_segment *s = segment(i);
     long error;
 
-    if (s->kind == IMAGE_SHARED && !(s->vm_flags & IMAGE_VM_MAYWRITE))
+    if (s->kind == IMAGE_SHARED && !(s->vm_flags & IMAGE_VM_MAYWRITE) && !(sysv_of(s) && !(loader.segment_state[i] & SEGMENT_WRITABLE)))
         map_read_only(s);
     if (loader.segment_state[i] & SEGMENT_WRITABLE && s->prot != RW) {
         error = sys_mprotect((void *)s->start, length(s), (int)s->prot);

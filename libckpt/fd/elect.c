@@ -327,6 +327,11 @@ bool fd_lowest_holder(uint64_t device, uint64_t inode)
     return true;
 }
 
+bool fd_lowest_process(void)
+{
+    return own == holders;
+}
+
 bool fd_other_mode_held(const struct description *d)
 {
     for (unsigned i = 0; i < holder_count; i++) {

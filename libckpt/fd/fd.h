@@ -147,6 +147,8 @@ long fd_lift(long fd, int low);
 bool fd_held(uint64_t device, uint64_t inode);
 /* Is none of them lower than this process? */
 bool fd_lowest_holder(uint64_t device, uint64_t inode);
+/* ELECT, DRAIN: is this the lowest process of the computation on this host? */
+bool fd_lowest_process(void);
 /* ELECT: with another access mode than this description has? */
 bool fd_other_mode_held(const struct description *description);
 

@@ -226,6 +226,7 @@ long object_connect(struct description *d, char *problem, unsigned long size)
 void fd_objects_leave(void)
 {
     for (uint32_t i = 0; i < lib.handoff.shared_count; i++)
-        sys_close(lib.handoff.shared[i].fd);
+        if (lib.handoff.shared[i].fd >= 0)
+            sys_close(lib.handoff.shared[i].fd);
     lib.handoff.shared_count = 0;
 }

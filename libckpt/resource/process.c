@@ -222,6 +222,9 @@ long resource_save(char *problem, size_t size)
     long error = zombies_save(problem, size);
     if (error)
         return error;
+    error = sysv_save(problem, size);
+    if (error)
+        return error;
     signals_save();
     error = signals_pending_save();
     return error ? error : timers_save();
@@ -255,6 +258,7 @@ static void lift_for_restart(void)
 
 void resource_refill(bool restarted)
 {
+    sysv_refill();
     signals_pending_refill();
     if (restarted) {
         set_limit(RLIMIT_NOFILE, process.limit[RLIMIT_NOFILE]);

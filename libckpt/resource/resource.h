@@ -43,6 +43,21 @@ void terminal_reconnect(void);
 /* In a thread of a restart, before it runs: PR_SET_DUMPABLE as it was. */
 void resource_dumpable(void);
 
+/* System V IPC: DRAIN; REFILL, also of a checkpoint that is given up; RECONNECT. The objects of this process's image; does it have all of the
+ * host's? */
+struct sysv_object {
+    struct sysv_object *next;
+    void *attached; /* shared memory: until REFILL */
+    size_t size; /* from `image` on */
+    struct image_sysv image;
+    char contents[];
+};
+long sysv_save(char *problem, size_t size);
+void sysv_refill(void);
+void sysv_reconnect(void);
+const struct sysv_object *sysv_objects(void);
+bool sysv_saver(void);
+
 /* resource/signals.c, timers.c, attributes.c: parts of the above. */
 void signals_save(void);
 long signals_pending_save(void);
