@@ -397,6 +397,17 @@ static void send_begin(struct worker *worker)
     client_send(worker->client, PROTO_CKPT_BEGIN, &begin, sizeof begin, directory, (size_t)n);
 }
 
+/* What people may miss in the set. */
+static void tell_left(void)
+{
+    char *left = traces_of_left(&computation.name), *rest = left, *line;
+
+    while (left && (line = strsep(&rest, "\n")))
+        if (*line)
+            note("not in the checkpoint: %s", line);
+    free(left);
+}
+
 static void begin(void)
 {
     struct worker *worker;
@@ -412,6 +423,7 @@ static void begin(void)
          set_size() == 1 ? "" : "es");
     LIST_EACH(worker, set_members(), struct worker, member_link)
         send_begin(worker);
+    tell_left();
     stopped_watch();
     tell_progress(true);
 }

@@ -58,6 +58,45 @@ bool traces_is_in_exec(const struct upid *computation, uint32_t real_pid)
     return table_has(path, is_in_exec, real_pid);
 }
 
+static FILE *left_out;
+
+static bool tell_left(const struct ptable_entry *entry, uint32_t unused)
+{
+    char path[64], program[64] = "?";
+    FILE *comm;
+
+    if (entry->state != PTABLE_LEFT || !process_lives((uint32_t)entry->real) ||
+        (entry->start && entry->start != process_start_time((uint32_t)entry->real)))
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/comm", entry->real);
+    comm = fopen(path, "re");
+    if (comm) {
+        if (fgets(program, sizeof program, comm))
+            program[strcspn(program, "\n")] = 0;
+        fclose(comm);
+    }
+    fprintf(left_out, "pid %d (%s) %s\n", entry->virtual, program, ptable_reason_text(entry->reason));
+    return false;
+}
+
+char *traces_of_left(const struct upid *computation)
+{
+    char id[UPID_TEXT_MAX], path[PATH_MAX + 128], *text = NULL;
+    size_t size = 0;
+
+    upid_text(computation, id);
+    snprintf(path, sizeof path, "%s/" PTABLE_NAME "%s", directory, id);
+    left_out = open_memstream(&text, &size);
+    if (!left_out)
+        return NULL;
+    table_has(path, tell_left, 0);
+    if (fclose(left_out) || !size) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
 /* "descriptors-<computation>-…": libckpt/fd/elect.c. */
 static void remove_lists(const char *computation)
 {

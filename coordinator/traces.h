@@ -13,6 +13,9 @@ void traces_set_directory(const char *tmpdir);
 /* Is a process of this host that has lost its connection between exec and joining again? */
 bool traces_is_in_exec(const struct upid *computation, uint32_t real_pid);
 
+/* The living processes of this host that left the computation (static programs and the like): a line about each, to be freed; NULL: none. */
+char *traces_of_left(const struct upid *computation);
+
 /* The computation's last connection has ended. Its table stays while a process in it lives: one that is between exec and joining again. */
 void traces_of_ended(const struct upid *computation);
 

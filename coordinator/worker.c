@@ -340,6 +340,10 @@ char *worker_list_text(size_t *size)
         fprintf(out, "%u, %s[%u:%u]@%s, %s, %s\n", ++number, worker->program, worker->virtual_pid, worker->real_pid, worker->host->name,
                 name, state_of(worker));
     }
+    char *left = traces_of_left(&computation.name);
+    if (left)
+        fprintf(out, "Outside of the computation, in no checkpoint:\n%s", left);
+    free(left);
     if (fclose(out)) {
         free(text);
         return NULL;

@@ -29,6 +29,21 @@ enum ptable_state {
     PTABLE_NUMBER = 7, /* no process of the computation: a number of a group or session, or of who stands in for the launching shell */
 };
 
+/* Why a process LEFT. Append only. */
+enum ptable_reason { PTABLE_STAYS = 0, PTABLE_STATIC, PTABLE_SETUID, PTABLE_SETGID, PTABLE_FOREIGN, PTABLE_ASKED, PTABLE_NO_THREAD, PTABLE_MUSL, PTABLE_CAPABILITIES };
+static inline const char *ptable_reason_text(uint32_t reason)
+{
+    return reason == PTABLE_STATIC      ? "is statically linked"
+           : reason == PTABLE_SETUID    ? "is a setuid program"
+           : reason == PTABLE_SETGID    ? "is a setgid program"
+           : reason == PTABLE_FOREIGN   ? "is not a 64-bit program of this machine"
+           : reason == PTABLE_ASKED     ? "was started by dmtcp_nocheckpoint"
+           : reason == PTABLE_NO_THREAD ? "could not get a checkpoint thread"
+           : reason == PTABLE_MUSL      ? "is linked with the musl C library"
+           : reason == PTABLE_CAPABILITIES ? "has file capabilities"
+                                        : "runs by itself";
+}
+
 struct ptable_entry {
     uint32_t state; /* enum ptable_state */
     int32_t real, virtual;
@@ -36,7 +51,7 @@ struct ptable_entry {
     uint64_t time; /* upid.time of the process */
     uint64_t start; /* field 22 of /proc/PID/stat, so that a number used again by a stranger is not taken for this one; 0: not known */
     uint32_t suspended; /* generation of the last checkpoint for which the process stood still */
-    uint32_t unused;
+    uint32_t reason; /* enum ptable_reason, when it LEFT */
 };
 _Static_assert(sizeof(struct ptable_entry) == 40, "shared between programs");
 

@@ -117,6 +117,7 @@ void follow_forked(void)
     lib.checkpoints = lib.restarts = 0;
     lib.ready = 1;
     lib.writing = 0;
+    lib.gate = GATE_OPEN;
     lib.joined = 0;
     lib.forked = true;
     memset(follow_record.section, 0, sizeof follow_record.section);
@@ -135,7 +136,7 @@ void follow_without_thread(long error)
 {
     log_warn("pid %d leaves the computation: its checkpoint thread can't be made: %e; is the limit of processes (ulimit -u) too low?", lib.pid,
              (int)error);
-    processes_state(lib.entry, PTABLE_LEFT);
+    processes_leaves(lib.entry, PTABLE_NO_THREAD);
 }
 
 /* --- exec --- */
@@ -183,15 +184,29 @@ char **follow_environment(char *const *environment, void *room)
     return made;
 }
 
-static void leave(const char *path, const char *reason)
+/* Nothing of a checkpoint's signal may come after this, or be pending: it would be the end of the new program, which has no handler. Called with the
+ * signal blocked; waits for a checkpoint with the mask as it was, so that it can take part. */
+static void leave(int entry, enum ptable_reason reason, sys_sigset signal, const sys_sigset *mask)
 {
-    log_note("pid %d leaves the computation: %s %s", lib.pid, path, reason);
-    processes_state(processes_find(sys_getpid()), PTABLE_LEFT);
+    static const struct timespec now;
+    siginfo_t info;
+
+    while (!library_gate_take(GATE_LEAVING)) {
+        sys_sigprocmask(SIG_SETMASK, mask, NULL);
+        library_gate_await(GATE_CHECKPOINT);
+        sys_sigprocmask(SIG_BLOCK, &signal, NULL);
+    }
+    while (sys_sigtimedwait(&signal, &info, &now) > 0)
+        if (info.si_code != SI_QUEUE || info.si_pid != sys_getpid()) { /* the application's */
+            sys_tgsigqueueinfo(sys_getpid(), sys_gettid(), (int)lib.conf.ckpt_signal, &info);
+            break;
+        }
+    processes_leaves(entry, reason);
 }
 
 void follow_exec_begin(struct follow_exec *exec, const char *path)
 {
-    const char *reason = path ? follow_refusal(path) : NULL;
+    enum ptable_reason reason = path ? follow_refusal(path) : PTABLE_STAYS;
     sys_sigset signal = SYS_SIGBIT(lib.conf.ckpt_signal);
 
     *exec = (struct follow_exec){0};
@@ -203,18 +218,21 @@ void follow_exec_begin(struct follow_exec *exec, const char *path)
         library_await_writer();
     }
     exec->entry = processes_find(sys_getpid());
-    if (reason) {
-        if (sys_getpid() == lib.real_pid)
-            leave(path, reason);
-        sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
-        return;
-    }
-    exec->followed = true;
+    exec->leaves = reason != PTABLE_STAYS;
+    exec->followed = !reason;
     if (exec->entry < 0) {
         exec->made = true;
         exec->entry = processes_adopt(sys_getpid(), sys_getpid(), 0);
     }
-    processes_state(exec->entry, PTABLE_EXEC);
+    if (!reason) {
+        processes_state(exec->entry, PTABLE_EXEC);
+        return;
+    }
+    if (sys_getpid() == lib.real_pid)
+        leave(exec->entry, reason, signal, &exec->mask);
+    else
+        processes_leaves(exec->entry, reason);
+    sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
 }
 
 void follow_exec_failed(const struct follow_exec *exec)
@@ -223,6 +241,8 @@ void follow_exec_failed(const struct follow_exec *exec)
         processes_release(exec->entry);
     else
         processes_stays(exec->entry, &lib.joined);
+    if (exec->leaves && sys_getpid() == lib.real_pid)
+        library_gate_open();
     if (exec->followed)
         sys_sigprocmask(SIG_SETMASK, &exec->mask, NULL);
     if (sys_getpid() == lib.real_pid)

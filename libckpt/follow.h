@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "ptable.h"
 #include "sys.h"
 
 /* Is this process under control, and not a vfork child or a child that nobody follows? */
@@ -49,15 +50,15 @@ void follow_without_thread(long error);
 size_t follow_environment_size(char *const *environment);
 char **follow_environment(char *const *environment, void *room);
 
-/* Why a program can't be followed: "is statically linked" and the like; NULL: it can, or does not exist: exec will say so. */
-const char *follow_refusal(const char *path);
+/* Why a program can't be followed; 0: it can, or does not exist: exec will say so. */
+enum ptable_reason follow_refusal(const char *path);
 
 /* Around an exec. begin: path NULL means that what is executed is not known. Returns what end wants, should the exec fail. */
 struct follow_exec {
     int entry;
     int made; /* the entry is new: a vfork child's */
     sys_sigset mask;
-    bool followed;
+    bool followed, leaves;
 };
 void follow_exec_begin(struct follow_exec *exec, const char *path);
 void follow_exec_failed(const struct follow_exec *exec);

@@ -90,3 +90,22 @@ long library_revive_thread(void)
         tid = raw_clone(WORKER_FLAGS, (void *)stack, &worker_tid, NULL, &worker_tcb, revive, NULL);
     return tid < 0 ? tid : 0;
 }
+
+bool library_gate_take(uint32_t by)
+{
+    uint32_t open = GATE_OPEN;
+
+    return __atomic_compare_exchange_n(&lib.gate, &open, by, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void library_gate_open(void)
+{
+    __atomic_store_n(&lib.gate, GATE_OPEN, __ATOMIC_SEQ_CST);
+    sys_futex_wake(&lib.gate, INT32_MAX);
+}
+
+void library_gate_await(uint32_t state)
+{
+    while (__atomic_load_n(&lib.gate, __ATOMIC_SEQ_CST) == state)
+        sys_futex_wait(&lib.gate, state, NULL);
+}

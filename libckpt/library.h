@@ -12,6 +12,10 @@
 #include "proto.h"
 #include "thread.h"
 
+/* Who has the process: a checkpoint from its first signal to its end, or a thread on its way to exec of a program that can't be followed, and which
+ * the checkpoint's signal would kill. */
+enum library_gate { GATE_OPEN = 0, GATE_CHECKPOINT = 1, GATE_LEAVING = 2 };
+
 struct library {
     struct conf conf;
     struct upid process;
@@ -29,6 +33,7 @@ struct library {
     bool launched; /* dmtcp_launch became this program: failing to join is its failure. Others run on and join when they can */
     uint32_t joined; /* 1: the coordinator has known this process, in this program */
     uint32_t writing; /* futex; 1: the image is being written, and the process should not end or call exec before it is complete */
+    uint32_t gate; /* futex; enum library_gate */
     uint32_t ready; /* futex; 0: starting, 1: joined, 2: failed */
     char problem[256]; /* why not, when ready is 2 */
     char libc_name[32]; /* "glibc 2.36"; asked by the constructor, for only guest code may */
@@ -52,6 +57,11 @@ void library_writing(bool writing);
 void library_await_writer(void);
 /* Would it wait? */
 bool library_is_writing(void);
+
+/* Takes the gate; false: the other has it. Opens it, and wakes who waits for it. Waits until it is not as given. */
+bool library_gate_take(uint32_t by);
+void library_gate_open(void);
+void library_gate_await(uint32_t state);
 
 /* Message about this process on the program's standard error and to the log. */
 #define LIB_ERROR(...) log_line(LOG_ERROR, LOG_MODULE, __VA_ARGS__)

@@ -179,6 +179,16 @@ void processes_state(int entry, uint32_t state)
     futex_wake_shared(&table->changes);
 }
 
+void processes_leaves(int entry, uint32_t reason)
+{
+    struct ptable_entry *at = entry_at(entry);
+
+    if (!at)
+        return;
+    at->reason = reason;
+    processes_state(entry, PTABLE_LEFT);
+}
+
 static bool becomes(struct ptable_entry *at, uint32_t from, uint32_t to)
 {
     bool done = __atomic_compare_exchange_n(&at->state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);

@@ -20,6 +20,7 @@ bool processes_differ(void);
 
 /* Entries: an index, or -1 when the table is full or not there; every function takes -1 and does nothing. */
 int processes_reserve(void); /* before a process is made */
+void processes_leaves(int entry, uint32_t reason); /* LEFT, because of enum ptable_reason */
 void processes_release(int entry); /* it was not made, or is gone */
 void processes_started(int entry, int real); /* the maker, when it exists: RESERVED becomes STARTING, unless it is there already itself */
 int processes_adopt(int real, int virtual, uint64_t time); /* the process itself: its entry, claimed if there is none; state unchanged or STARTING */

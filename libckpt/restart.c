@@ -307,6 +307,7 @@ void restart_run(void)
     done(PHASE_REFILL);
     await_go(PHASE_RESUME);
     lib.restarting = false;
+    library_gate_open();
     take_terminal();
     if (lib.stopped) {
         done(PHASE_RESUME);

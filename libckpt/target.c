@@ -40,27 +40,27 @@ static void elf_interpreter(int fd, const Elf64_Ehdr *header, char *path, size_t
     }
 }
 
-static const char *elf_refusal(int fd, const char *head, const struct stat *st)
+static enum ptable_reason elf_refusal(int fd, const char *head, const struct stat *st)
 {
     const Elf64_Ehdr *header = (const void *)head;
     char linker[256];
 
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != MACHINE_ELF)
-        return "is not a 64-bit program of this machine";
+        return PTABLE_FOREIGN;
     elf_interpreter(fd, header, linker, sizeof linker);
     if (!linker[0])
-        return "is statically linked";
+        return PTABLE_STATIC;
     if (str_after(str_base(linker), "ld-musl"))
-        return "is linked with the musl C library";
+        return PTABLE_MUSL;
     if (sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
-        return NULL;
+        return PTABLE_STAYS;
     if ((st->st_mode & S_ISUID) && st->st_uid != (uid_t)syscall3(__NR_geteuid, 0, 0, 0))
-        return "is a setuid program";
+        return PTABLE_SETUID;
     if ((st->st_mode & S_ISGID) && (st->st_mode & S_IXGRP) && st->st_gid != (gid_t)syscall3(__NR_getegid, 0, 0, 0))
-        return "is a setgid program";
+        return PTABLE_SETGID;
     if (syscall3(__NR_geteuid, 0, 0, 0) && syscall6(__NR_fgetxattr, fd, (long)"security.capability", 0, 0, 0, 0) > 0)
-        return "has file capabilities";
-    return NULL;
+        return PTABLE_CAPABILITIES;
+    return PTABLE_STAYS;
 }
 
 /* "#! interpreter argument": execve(2), "Interpreter scripts". */
@@ -80,24 +80,26 @@ static bool interpreter_of(const char *head, char *path, size_t size)
     return n > 0;
 }
 
-const char *follow_refusal(const char *path)
+enum ptable_reason follow_refusal(const char *path)
 {
     char head[256] __attribute__((aligned(8))), next[256];
 
+    if (str_equal(str_base(path), "dmtcp_nocheckpoint"))
+        return PTABLE_ASKED;
     for (int depth = 0; depth < DEPTH; depth++) {
         struct stat st;
         long fd = open_target(path, head, sizeof head, &st);
         if (fd < 0)
-            return NULL;
+            return PTABLE_STAYS;
         if (str_after(head, "\177ELF")) {
-            const char *reason = elf_refusal((int)fd, head, &st);
+            enum ptable_reason reason = elf_refusal((int)fd, head, &st);
             sys_close((int)fd);
             return reason;
         }
         sys_close((int)fd);
         if (!interpreter_of(head, next, sizeof next))
-            return NULL;
+            return PTABLE_STAYS;
         path = next;
     }
-    return NULL;
+    return PTABLE_STAYS;
 }

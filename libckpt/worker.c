@@ -458,11 +458,18 @@ static void take_part(const struct coord_message *message)
 
 static void checkpoint(const struct coord_message *message)
 {
+    if (!library_gate_take(GATE_CHECKPOINT)) {
+        coord_send(PROTO_LEAVE, NULL, 0, "it becomes a program that can't be followed");
+        coord_close();
+        library_gate_await(GATE_LEAVING); /* as a rule exec ends this thread meanwhile */
+        return;
+    }
     lib.stopped = processes_was_stopped(lib.entry);
     take_part(message);
     if (!ckpt.committed)
         contents_drop();
     worker_stop_again(false);
+    library_gate_open();
 }
 
 /* --- the loop --- */

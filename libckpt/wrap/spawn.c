@@ -52,6 +52,15 @@ static int spawn_followed(spawn_function *real, pid_t *pid, const char *path, co
     return error;
 }
 
+/* It runs outside of the computation, which should know of it. */
+static void spawned_apart(int error, pid_t pid, enum ptable_reason reason)
+{
+    int entry = error ? -1 : processes_reserve();
+
+    processes_started(entry, pid);
+    processes_leaves(error ? -1 : processes_find(pid), reason);
+}
+
 WRAP(int, posix_spawn,
      (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes, char *const arguments[],
       char *const environment[]))
@@ -59,8 +68,17 @@ WRAP(int, posix_spawn,
     struct proc_path room;
 
     path = proc_path(path, &room);
-    if (!follow_active() || follow_refusal(path))
+    if (!follow_active())
         return REAL(posix_spawn)(pid, path, actions, attributes, arguments, environment);
+    enum ptable_reason reason = follow_refusal(path);
+    if (reason) {
+        pid_t made = 0;
+        int error = REAL(posix_spawn)(&made, path, actions, attributes, arguments, environment);
+        spawned_apart(error, made, reason);
+        if (pid && !error)
+            *pid = made;
+        return error;
+    }
     return spawn_followed(REAL(posix_spawn), pid, path, actions, attributes, arguments, environment);
 }
 
@@ -92,8 +110,17 @@ WRAP(int, posix_spawnp,
     struct proc_path room;
 
     file = proc_path(file, &room);
-    if (!follow_active() || follow_refusal(found_in_path(file, path, sizeof path)))
+    if (!follow_active())
         return REAL(posix_spawnp)(pid, file, actions, attributes, arguments, environment);
+    enum ptable_reason reason = follow_refusal(found_in_path(file, path, sizeof path));
+    if (reason) {
+        pid_t made = 0;
+        int error = REAL(posix_spawnp)(&made, file, actions, attributes, arguments, environment);
+        spawned_apart(error, made, reason);
+        if (pid && !error)
+            *pid = made;
+        return error;
+    }
     return spawn_followed(REAL(posix_spawnp), pid, file, actions, attributes, arguments, environment);
 }
 
