@@ -226,6 +226,14 @@ static long release_all(void *aside)
     return 0;
 }
 
+static long released_all(void *aside)
+{
+    for (struct description *d = fd_state.descriptions; d; d = d->next)
+        if (d->kind && d->kind->released && !d->foreign && fd_aside(d->first) == *(bool *)aside)
+            d->kind->released(d);
+    return 0;
+}
+
 void fd_release(void)
 {
     bool here = true, there = false, any = false;
@@ -236,6 +244,8 @@ void fd_release(void)
         return;
     release_all(&here);
     park_call(suspend_executor(), release_all, &there);
+    released_all(&here);
+    park_call(suspend_executor(), released_all, &there);
 }
 
 void fd_forget(void)

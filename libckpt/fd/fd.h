@@ -97,6 +97,9 @@ struct fd_kind {
     /* REFILL of a checkpoint, and when one is given up in any phase, in the executor of the owner (be it the maker or not): whatever was done to the
      * description itself from ELECT on is undone. NULL: nothing. */
     void (*release)(struct description *description);
+    /* The same, when all of the process's descriptions have been released: for what waits for another one's, of this process or of another. NULL:
+     * nothing. */
+    void (*released)(struct description *description);
 };
 
 /* SUSPEND, all threads parked: finds all descriptors, and tells the other processes of the host what it found. */

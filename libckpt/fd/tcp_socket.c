@@ -296,7 +296,7 @@ static long tcp_restore(struct description *d, int low, char *problem, size_t si
 }
 
 const struct fd_kind fd_tcp = {.name = "TCP socket", .claim = tcp_claim, .together = true, .check = tcp_check, .ready = tcp_ready,
-                               .publish = tcp_publish, .save = tcp_save, .adopt = tcp_adopt, .restore = tcp_restore, .release = tcp_release};
+                               .publish = tcp_publish, .save = tcp_save, .adopt = tcp_adopt, .restore = tcp_restore, .release = tcp_release, .released = tcp_released};
 
 struct tcp_state *tcp_state(const struct description *d)
 {

@@ -41,6 +41,8 @@ struct tcp_state {
     uint32_t size; /* of what is to be read */
     char *bytes;
     struct tcp_waiting *waiting;
+    int narrow; /* SO_RCVBUF, while the checkpoint has made it larger; 0 */
+    uint32_t sender; /* inode of the other end that sends again meanwhile */
 
     /* restart */
     struct description *description;
@@ -80,6 +82,8 @@ long tcp_refill_begin(uint64_t device, uint32_t inode, size_t room, int *file);
 long tcp_refill_write(uint64_t device, uint32_t inode, int file, const struct tcp_refill *head, const char *bytes);
 /* fd_kind.release */
 void tcp_release(struct description *d);
+/* fd_kind.released: a receive buffer that was made larger goes back to its size when the other end has sent all again. */
+void tcp_released(struct description *d);
 /* Sends all of it into an own socket whose peer does not read for now. -ENOBUFS: it does not fit. */
 long tcp_send_all(int fd, const char *bytes, size_t size);
 /* Room for so much in a receive queue, as far as it is allowed. */

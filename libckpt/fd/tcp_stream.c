@@ -22,6 +22,7 @@
 
 #define LOG_MODULE "fd"
 #define BUF_LOCK 72 /* SO_BUF_LOCK, newer than some headers */
+#define RCVBUF_LOCK 2 /* SOCK_BUF_RCVBUF_LOCK */
 #define ROOM 65536u /* for what arrives between two looks */
 #define PATIENCE_NS 20000000000ull
 #define PATIENCE_ENDED_NS 3000000000ull
@@ -220,6 +221,13 @@ static long drain(const struct description *d, struct tcp_state *state, const st
         return error;
     error = read_until_empty(d->first, state, room, here, there);
     head.size = state->size;
+    /* What comes again in other pieces may take more room, of which the sender can't get more. */
+    int before = get(d->first, SOL_SOCKET, SO_RCVBUF);
+    tcp_widen(d->first, 2 * (size_t)state->size);
+    if (get(d->first, SOL_SOCKET, BUF_LOCK) & RCVBUF_LOCK && get(d->first, SOL_SOCKET, SO_RCVBUF) != before) {
+        state->narrow = before;
+        state->sender = other->inode;
+    }
     log_trace("%s: %u bytes read through a closed window", d->link, state->size);
     long failed = tcp_refill_write(d->st.st_dev, other->inode, file, &head, state->bytes);
     return error ? error : failed;
@@ -228,17 +236,19 @@ static long drain(const struct description *d, struct tcp_state *state, const st
 void tcp_widen(int fd, size_t size)
 {
     int lowest = get(fd, SOL_SOCKET, SO_RCVLOWAT), wanted = size > 1u << 30 ? 1 << 30 : (int)(size + ROOM);
+    int lock = get(fd, SOL_SOCKET, BUF_LOCK), before = get(fd, SOL_SOCKET, SO_RCVBUF);
 
-    /* A buffer that grows by itself is made as large as this needs, by a user who may not set such a size. tcp(7) */
+    /* A buffer that grows by itself is made as large as this needs, by a user who may not set such a size: up to tcp_rmem[2], while rmem_max is
+     * for those whose size was set, which one is not just now. tcp(7), SO_BUF_LOCK (5.14) */
+    set(fd, SOL_SOCKET, BUF_LOCK, lock & ~RCVBUF_LOCK);
     set(fd, SOL_SOCKET, SO_RCVLOWAT, wanted);
     set(fd, SOL_SOCKET, SO_RCVLOWAT, lowest);
-    if (get(fd, SOL_SOCKET, SO_RCVBUF) / 2 >= wanted)
+    set(fd, SOL_SOCKET, BUF_LOCK, lock);
+    int now = get(fd, SOL_SOCKET, SO_RCVBUF);
+    if (now / 2 >= wanted || !(lock & RCVBUF_LOCK) || !sys_setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof wanted))
         return;
-    int lock = get(fd, SOL_SOCKET, BUF_LOCK);
-    if (!(lock & 2 /* SOCK_BUF_RCVBUF_LOCK */))
-        return;
-    set(fd, SOL_SOCKET, SO_RCVBUF, wanted);
-    set(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted);
+    if (now == before)
+        set(fd, SOL_SOCKET, SO_RCVBUF, wanted);
 }
 
 static long await_rest(const struct description *d, const struct inet_place *here, const struct inet_place *there, struct tcp_diag *other,
@@ -264,7 +274,7 @@ static long await_rest(const struct description *d, const struct inet_place *her
         }
         tcp_nap(500);
     }
-    if (lock & 2)
+    if (lock & RCVBUF_LOCK)
         set(fd, SOL_SOCKET, SO_RCVBUF, before / 2);
     return error;
 }
@@ -423,4 +433,18 @@ void tcp_release(struct description *d)
         log_warn("%s: what was on its way through a TCP connection can't be put back (%e); the connection is closed", d->link, (int)error);
         syscall3(__NR_shutdown, d->first, 2 /* SHUT_RDWR */, 0);
     }
+}
+
+void tcp_released(struct description *d)
+{
+    uint64_t end = sys_now_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+    struct tcp_state *state = d->own;
+
+    if (!state || !state->narrow)
+        return;
+    const struct fd_entry *sender = fd_entry_of(d->st.st_dev, state->sender);
+    while (sender && __atomic_load_n(&sender->refill, __ATOMIC_ACQUIRE) != FD_RUNNING && sys_now_ns(CLOCK_MONOTONIC) < end)
+        tcp_nap(500);
+    set(d->first, SOL_SOCKET, SO_RCVBUF, state->narrow / 2);
+    state->narrow = 0;
 }
