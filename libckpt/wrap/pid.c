@@ -39,11 +39,17 @@ WRAP(int, kill, (pid_t pid, int signal))
     return REAL(kill)(vpid_to_real(pid), signal);
 }
 
-/* libc asks for both numbers and then uses them. */
+/* libc asks for both numbers and then uses them. All signals wait meanwhile: the handler must not run with the checkpoint's held back, which might
+ * take long, or end by longjmp. This thread is the only one that can get it. */
 WRAP(int, raise, (int signal))
 {
-    WHOLE;
-    return REAL(raise)(signal);
+    const sys_sigset all = ~(sys_sigset)0;
+    sys_sigset before;
+
+    sys_sigprocmask(SIG_SETMASK, &all, &before);
+    int result = REAL(raise)(signal);
+    sys_sigprocmask(SIG_SETMASK, &before, NULL);
+    return result;
 }
 
 WRAP(int, killpg, (pid_t group, int signal))
