@@ -1,6 +1,6 @@
 #!/bin/bash
-# variants: root unpriv raw
-# limit: 120
+# variants: unpriv raw
+# limit: 300
 . "$TESTS/lib.sh"
 export DMTCP_FSYNC=0
 start_coordinator
