@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ipc.h"
 #include "proc_path.h"
 #include "redo.h"
 #include "reaped.h"
@@ -145,6 +146,27 @@ static long call_timer_create(long *argument)
     return call(SYS_timer_create, argument);
 }
 
+/* System V ids (ipc.h), which may be others without a process's having another number. shmat directly: libraries that watch memory (UCX) put a jump
+ * to themselves into the function, and come here from there. False: not one of them. */
+static bool by_id(long number, long *argument, long *result)
+{
+    switch (number) {
+    case SYS_shmget: *result = shmget(A(key_t, 0), A(size_t, 1), A(int, 2)); return true;
+    case SYS_semget: *result = semget(A(key_t, 0), A(int, 1), A(int, 2)); return true;
+    case SYS_msgget: *result = msgget(A(key_t, 0), A(int, 1)); return true;
+    case SYS_shmat: argument[0] = ipc_to_real(PTABLE_SHM, A(int, 0)); break;
+    case SYS_semop:
+    case SYS_semtimedop: argument[0] = ipc_to_real(PTABLE_SEM, A(int, 0)); break;
+    case SYS_msgsnd:
+    case SYS_msgrcv: argument[0] = ipc_to_real(PTABLE_MSG, A(int, 0)); break;
+    default: return false;
+    }
+    *result = call(number, argument);
+    if (number == SYS_shmat && *result != -1)
+        ipc_note(PTABLE_SHM, A(int, 0));
+    return true;
+}
+
 static long call_translated(long number, long *argument)
 {
     struct proc_path room;
@@ -188,7 +210,11 @@ WRAP(long, syscall, (long number, ...))
         return getpid();
     if (number == SYS_gettid)
         return gettid();
-    WHOLE_IF(number == SYS_kill || number == SYS_tkill || number == SYS_tgkill || number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo);
+    WHOLE_IF(number == SYS_kill || number == SYS_tkill || number == SYS_tgkill || number == SYS_rt_sigqueueinfo || number == SYS_rt_tgsigqueueinfo ||
+             number == SYS_shmat);
+    long result;
+    if (by_id(number, argument, &result))
+        return result;
     if (number == SYS_getppid) /* differs in more cases than others: vpid.h */
         return getppid();
     return vpid_active ? call_translated(number, argument) : call(number, argument);

@@ -2,6 +2,7 @@
  * ids, keys, size, mode. */
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 
 #include "shared.h"
 
@@ -69,6 +70,8 @@ int main(int argc, char **argv)
         inherited[20] = (char)(2 * round);
         CHECK(shmctl(ids[1], IPC_STAT, &state) == 0 && state.shm_perm.mode & SHM_DEST && state.shm_nattch == 2);
         CHECK(shmctl(ids[0], IPC_STAT, &state) == 0 && state.shm_nattch == 8);
+        char *late = (char *)syscall(SYS_shmat, ids[1], NULL, 0); /* as libraries do that watch memory */
+        CHECK(late != (char *)-1 && late[10] == removed[10] && shmdt(late) == 0);
         CHECK(shmctl(ids[3], IPC_STAT, &state) == 0 && state.shm_nattch == 0);
         lone = attach(ids[3], 0);
         CHECK(!strcmp(lone, "nobody has it") && lone[9999] == round - 1 && ++lone[9999] && shmdt(lone) == 0);
