@@ -159,6 +159,7 @@ static int name_thread(const struct thread *thread, char *name, int flags, size_
 
 WRAP(int, pthread_setname_np, (pthread_t handle, const char *name))
 {
+    WHOLE; /* libc goes by /proc, too */
     struct thread *stale = vpid_stale_pthread(handle);
 
     if (!stale)
@@ -168,6 +169,7 @@ WRAP(int, pthread_setname_np, (pthread_t handle, const char *name))
 
 WRAP(int, pthread_getname_np, (pthread_t handle, char *name, size_t size))
 {
+    WHOLE; /* libc goes by /proc, too */
     struct thread *stale = vpid_stale_pthread(handle);
 
     if (!stale)
