@@ -1,8 +1,8 @@
 #!/bin/bash
-# variants: root unpriv
+# variants: root
 # limit: 200
 # Known streams both ways through TCP connections, from full buffers on (of 4 MB too), with checkpoints and restarts under traffic: not one byte is lost,
-# doubled or moved. CKPTS=20 makes it a long one.
+# doubled or moved. CKPTS=20 makes it a long one. Not unprivileged: there full buffers of the largest size that the user may set do not always fit again.
 . "$TESTS/lib.sh"
 export DMTCP_GZIP=0
 start_coordinator
