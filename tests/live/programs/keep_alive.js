@@ -28,6 +28,8 @@ async function client(port, first) {
         await ask(port, n);
 }
 
+// By default node ends a connection that is idle for 5 s, and time goes on while the program is not there.
+server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', async () => {
     const port = server.address().port;
     const clients = [1, 2, 3, 4, 5, 6, 7, 8].map(n => client(port, n));
