@@ -193,13 +193,14 @@ kill_program() {
     done
 }
 
-# Not there, or a zombie, which has closed everything.
+# Not there, or a zombie without other threads, which has closed everything: the checkpoint thread, too, has its connection.
 process_gone() {
-    local state
+    local state threads
     first_line state /proc/$1/stat
     state=${state##*) }
     state=${state%% *}
-    [ ! "$state" ] || [ "$state" = Z ] || [ "$state" = X ]
+    threads=(/proc/"$1"/task/*)
+    [ ! "$state" ] || { [ "$state" = Z ] || [ "$state" = X ]; } && [ ${#threads[@]} -le 1 ]
 }
 
 at_step() {

@@ -208,6 +208,21 @@ static long read_until_empty(int fd, struct tcp_state *state, size_t room, const
     }
 }
 
+/* A receive buffer larger by so much, and not by more: what it holds in the end does not come back to the sender, who then sends as much anew, at each
+ * checkpoint, while the program does not read. By steps where no size can be set: how much RCVLOWAT asks for depends on the packets. */
+static void ease(int fd, int before, int more)
+{
+    int lowest = get(fd, SOL_SOCKET, SO_RCVLOWAT), lock = get(fd, SOL_SOCKET, BUF_LOCK), half = before / 2 + more;
+
+    set(fd, SOL_SOCKET, BUF_LOCK, lock & ~RCVBUF_LOCK);
+    if (sys_setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof half) < 0) {
+        for (int step = before / 16 + more, i = 4; i < 32 && get(fd, SOL_SOCKET, SO_RCVBUF) < 2 * half; i++)
+            set(fd, SOL_SOCKET, SO_RCVLOWAT, i * step);
+        set(fd, SOL_SOCKET, SO_RCVLOWAT, lowest);
+    }
+    set(fd, SOL_SOCKET, BUF_LOCK, lock);
+}
+
 static long drain(const struct description *d, struct tcp_state *state, const struct inet_place *here, const struct inet_place *there,
                   const struct tcp_diag *other)
 {
@@ -221,9 +236,9 @@ static long drain(const struct description *d, struct tcp_state *state, const st
         return error;
     error = read_until_empty(d->first, state, room, here, there);
     head.size = state->size;
-    /* What comes again in other pieces may take more room, of which the sender can't get more. */
+    /* What comes again in other pieces takes a little more room, of which the sender can't get more. */
     int before = get(d->first, SOL_SOCKET, SO_RCVBUF);
-    tcp_widen(d->first, 2 * (size_t)state->size);
+    ease(d->first, before, (int)(ROOM + other->unsent / 128));
     if (get(d->first, SOL_SOCKET, BUF_LOCK) & RCVBUF_LOCK && get(d->first, SOL_SOCKET, SO_RCVBUF) != before) {
         state->narrow = before;
         state->sender = other->inode;
@@ -340,8 +355,11 @@ long tcp_send_all(int fd, const char *bytes, size_t size)
         tcp_nap(stuck < 20 ? 200 : 1000);
     }
     if (widened) {
-        if (lock & 1 /* SOCK_BUF_SNDBUF_LOCK */)
+        /* Or the program fills that too, and there is more to be sent again each time. */
+        if (get(fd, SOL_SOCKET, SO_SNDBUF) > room) {
             set(fd, SOL_SOCKET, SO_SNDBUF, room / 2);
+            set(fd, SOL_SOCKET, SO_SNDBUFFORCE, room / 2);
+        }
         set(fd, SOL_SOCKET, BUF_LOCK, lock);
     }
     if (unsent > 0)

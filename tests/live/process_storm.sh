@@ -2,10 +2,10 @@
 # variants: root unpriv
 # limit: 300
 # Makers that make and end processes all the time, through checkpoints; sets taken on the way are restarted, each of them: every child that a maker knows of
-# comes back with its status, none hangs, none is left. CKPTS, MAKERS and ALIVE make it a long one: 50 8 25.
+# comes back with its status, none hangs, none is left. LONG_CKPTS, LONG_MAKERS and LONG_ALIVE make it a long one: 50 8 25.
 . "$TESTS/lib.sh"
 export DMTCP_FSYNC=0
-CKPTS=${CKPTS:-2} MAKERS=${MAKERS:-2} ALIVE=${ALIVE:-4}
+CKPTS=${LONG_CKPTS:-2} MAKERS=${LONG_MAKERS:-2} ALIVE=${LONG_ALIVE:-4}
 
 all_count() {
     local maker
