@@ -57,7 +57,7 @@ static void look(const struct ptable_entry *entry, void *argument)
     seek->joined |= entry->real == seek->real && entry->state == PTABLE_JOINED;
 }
 
-/* One that ended before it joined is not in the table. */
+/* A zombie of ours. */
 static bool dead_child(int number)
 {
     uint32_t count;
@@ -87,14 +87,14 @@ static long pidfd_save(struct description *d, char *problem, size_t size)
         pidfd->number = lib.pid;
     else if (thread)
         pidfd->number = thread->tid;
+    else if (dead_child(vpid_from_real(real))) /* also one that had joined: it does not enter its number again */
+        pidfd->number = vpid_from_real(real);
     else if (processes_find(real) >= 0) {
         pidfd->number = processes_virtual(real);
         struct seek seek = {.real = real};
         processes_each(look, &seek);
         pidfd->joined = seek.joined;
     }
-    else if (dead_child(vpid_from_real(real)))
-        pidfd->number = vpid_from_real(real);
     else {
         pidfd->number = real;
         pidfd->start = began(real);
