@@ -172,12 +172,19 @@ static _Noreturn void end_as(int status)
 static void stop_too(void)
 {
     bool had = terminal.given;
+    sigset_t stop;
 
     terminal_ours();
     take_terminal();
-    if (had)
-        kill(0, SIGTSTP); /* as the terminal's key would have; our own waits in `signals` */
-    raise(SIGSTOP);
+    if (had) { /* as the terminal's key would have; by our own, too, which SIGCONT takes back if the shell was faster */
+        sigemptyset(&stop);
+        sigaddset(&stop, SIGTSTP);
+        kill(0, SIGTSTP);
+        sigprocmask(SIG_UNBLOCK, &stop, NULL);
+        sigprocmask(SIG_BLOCK, &stop, NULL);
+    } else {
+        raise(SIGSTOP);
+    }
     give_terminal();
     terminal_theirs();
     if (terminal.group)
