@@ -174,13 +174,8 @@ checkpoint() {
 
 # kill -9, and the status that the one who started it sees.
 kill_program() {
-    local pids='' now status
-    # Stopped first: one that is being made while we list would go on alone.
-    while now=$(program_pids) && [ "$now" != "$pids" ]; do
-        pids=$now
-        # shellcheck disable=SC2086
-        kill -STOP $pids 2>/dev/null
-    done
+    local pids status
+    pids=$(program_pids)
     [ "$pids" ] || fail "no process of the program found to kill"
     # shellcheck disable=SC2086
     kill -9 $pids
